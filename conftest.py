@@ -1,0 +1,29 @@
+"""Settings of every test run: no network beyond this machine, the embedded weights, and the cores put to use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tools" / "offline"))
+
+import offline_guard  # noqa: E402
+
+MAX_WORKERS = 4
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Notebook kernels and commands are child processes, so what they need travels in the environment."""
+    os.environ.update(offline_guard.environment(ROOT))
+    offline_guard.install()
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A whole run is spread over the cores; named files or tests stay in one process, which starts sooner."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    return min(os.cpu_count() or 1, MAX_WORKERS)
