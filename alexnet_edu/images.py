@@ -1,0 +1,241 @@
+"""Any picture in, one RGB picture out; and the bundled samples. Does not import torch."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from alexnet_edu.download import DownloadError, fetch, is_url
+from alexnet_edu.errors import ImageError
+
+__all__ = ["Sample", "load_image", "sample_images"]
+
+MAX_BYTES = 100_000_000  # of an encoded picture
+MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte of RGB
+URL_SECONDS = 30.0
+SAMPLES = Path(__file__).with_name("assets") / "samples"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A bundled photo that anyone may use for anything.
+
+    Attributes:
+        name: its key in ``sample_images()``.
+        path: the JPEG file.
+        caption: what it shows, fit to be the alternative text.
+        author: who made it.
+        source: the address it came from.
+        licence: "CC0 1.0" or "Public domain".
+    """
+
+    name: str
+    path: Path
+    caption: str
+    author: str
+    source: str
+    licence: str
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def open(self) -> Image.Image:
+        """The photo as an RGB picture."""
+        return load_image(self.path)
+
+
+def sample_images() -> dict[str, Sample]:
+    """The bundled photos by name, in alphabetical order; authors and licences in ``assets/samples/LICENCES.json``.
+
+    Example:
+        >>> sample_images()["cat"].caption
+        'The face of a tabby cat'
+    """
+    pictures = json.loads((SAMPLES / "LICENCES.json").read_text(encoding="utf-8"))["pictures"]
+    return {entry["name"]: Sample(path=SAMPLES / f"{entry['name']}.jpg", **entry) for entry in pictures}
+
+
+def load_image(source: Any) -> Image.Image:
+    """One RGB picture, upright and 8 bits a channel, from nearly anything that holds a picture.
+
+    Files are turned as their EXIF orientation says, transparent parts become white, 16-bit grey is scaled
+    to 8, and an animation gives its first frame.
+
+    Args:
+        source: one of
+
+            - a path, as text or path object;
+            - an http or https address (at most 100 MB and 30 seconds);
+            - the bytes of a file, or a file open in binary mode (read from its start where it can seek);
+            - a PIL image (its current frame);
+            - a numpy array, a torch tensor or anything that becomes an array: ``(H, W)``, ``(H, W, C)`` or
+              ``(C, H, W)`` with C = 1 (grey), 3 (RGB) or 4 (RGBA); if both ends could be C, the last one is.
+              uint8 counts to 255, uint16 to 65535, floats from 0 to 1; other whole numbers must fit in uint8.
+
+    Returns:
+        A new picture of mode RGB that keeps no file open.
+
+    Raises:
+        ImageError: it is missing, empty, cut short, no picture, or larger than 89,478,485 pixels.
+
+    Example:
+        >>> load_image(np.zeros((2, 3), np.uint8)).size
+        (3, 2)
+    """
+    if isinstance(source, Image.Image):
+        with _one_sentence("The picture"):
+            return _to_rgb(source, "The picture")
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _decode(bytes(source), "The data")
+    if isinstance(source, str) and is_url(source):
+        return _decode(_download(source), source)
+    if isinstance(source, (str, os.PathLike)):
+        return _decode(_read_path(source), os.fspath(source))
+    if hasattr(source, "read"):
+        return _decode(_read_stream(source), "The file")
+    if hasattr(source, "__array__"):
+        return _to_rgb(_from_array(_as_array(source)), "The array")
+    raise ImageError(
+        f"A {type(source).__name__} is no picture; give a path, web address, bytes, open file, PIL image or array."
+    )
+
+
+def _download(url: str) -> bytes:
+    try:
+        return b"".join(fetch(url, max_bytes=MAX_BYTES, seconds=URL_SECONDS))
+    except DownloadError as error:
+        raise ImageError(str(error)) from error
+
+
+def _read_path(path: str | os.PathLike[str]) -> bytes:
+    name = os.path.expanduser(os.fspath(path))
+    if os.path.isdir(name):
+        raise ImageError(f"{name} is a folder; give the pictures in it.")
+    try:
+        with open(name, "rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ImageError(f"{name} does not exist; check the path.") from None
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{name} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+
+
+def _read_stream(stream: Any) -> bytes:
+    try:
+        if getattr(stream, "seekable", bool)():
+            stream.seek(0)
+        data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"The file cannot be read ({error}).") from error
+    if not isinstance(data, bytes):
+        raise ImageError('The file is open as text; open it with mode "rb".')
+    return data
+
+
+def _decode(data: bytes, name: str) -> Image.Image:
+    if not data:
+        raise ImageError(f"{name} is empty.")
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"{name} is larger than the limit of {MAX_BYTES:,} bytes.")
+    with _one_sentence(name), Image.open(io.BytesIO(data)) as image:
+        return _to_rgb(image, name)
+
+
+@contextmanager
+def _one_sentence(name: str) -> Iterator[None]:
+    """Turns whatever Pillow raises about the picture ``name`` into an ImageError."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(f"{name} is not a picture in a format that Pillow can read.") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large(name) from None
+    # Decoders meet damaged files with nearly any exception; to the reader they all mean the same.
+    except Exception as error:
+        raise ImageError(f"{name} cannot be decoded: it may be damaged or cut short ({error}).") from error
+
+
+def _too_large(name: str) -> ImageError:
+    return ImageError(f"{name} has more than {MAX_PIXELS:,} pixels; make it smaller first.")
+
+
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    if 0 in image.size:
+        raise ImageError(f"{name} has no pixels: {image.width} x {image.height}.")
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(name)
+    return _on_white(_to_eight_bits(ImageOps.exif_transpose(image)))
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Modes I;16, I and F hold what 16-bit and float files hold; Pillow's own conversion would clip them at 255."""
+    if image.mode == "I":
+        pixels = np.asarray(image)
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise ImageError(f"Pixels from {pixels.min()} to {pixels.max()} are no 16-bit picture; scale them first.")
+        return _from_array(pixels.astype(np.uint16))
+    if image.mode == "F" or image.mode.startswith("I;16"):
+        return _from_array(np.asarray(image))
+    return image
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if "transparency" not in image.info and image.mode not in ("RGBA", "LA", "PA", "RGBa", "La"):
+        return image.convert("RGB")
+    # Premultiplied La converts to LA only.
+    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba).convert("RGB")
+
+
+def _as_array(source: Any) -> np.ndarray:
+    """Numpy's view of an array; a tensor may live on a GPU, be part of a graph, or be of a type numpy lacks."""
+    if hasattr(source, "detach"):
+        source = source.detach().cpu()
+        source = source.float() if source.is_floating_point() else source
+    try:
+        return np.asarray(source)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ImageError(f"The {type(source).__name__} does not become an array ({error}).") from error
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
+        array = array.transpose(1, 2, 0)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (3, 4)):
+        raise ImageError(
+            f"An array of shape {array.shape} is no picture; give (H, W), (H, W, C) or (C, H, W) with C = 1, 3 or 4."
+        )
+    if 0 in array.shape:
+        raise ImageError(f"The array has no pixels: its shape is {array.shape}.")
+    return Image.fromarray(np.ascontiguousarray(_to_uint8(array)))
+
+
+def _to_uint8(array: np.ndarray) -> np.ndarray:
+    kind = array.dtype.kind
+    if kind == "b":
+        return array.astype(np.uint8) * 255
+    if kind == "u" and array.dtype.itemsize == 2:
+        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if kind not in "uif":
+        raise ImageError(f"An array of {array.dtype} is no picture; give uint8, or floats from 0 to 1.")
+    low, high = array.min(), array.max()
+    top, slack = (1, 1e-3) if kind == "f" else (255, 0)
+    if not (-slack <= low and high <= top + slack):  # false for NaN as well
+        raise ImageError(
+            f"Values from {low:g} to {high:g} are no picture; an array of {array.dtype} must lie in 0 to {top}."
+        )
+    return np.rint(array.clip(0, 1) * 255).astype(np.uint8) if kind == "f" else array.astype(np.uint8)
