@@ -1,4 +1,4 @@
-"""Refuses every connection that leaves this machine, in this process and, through ``sitecustomize``, in its children."""
+"""Refuses every connection that leaves this machine, here and (through ``sitecustomize``) in child processes."""
 
 from __future__ import annotations
 

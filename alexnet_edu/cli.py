@@ -1,0 +1,92 @@
+"""The ``alexnet-edu`` command: a thin door to the package.
+
+A subcommand is a line in ``COMMANDS``: its name, the module that does the work and one sentence for ``--help``.
+The module has ``add_arguments(parser)`` and ``run(args) -> int`` (the exit status), and is imported only when its
+command is called.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import alexnet_edu
+from alexnet_edu.errors import AlexNetError
+
+__all__ = ["COMMANDS", "main", "print_error"]
+
+COMMANDS = {
+    "models": ("alexnet_edu.commands.models", "list the networks and what each costs"),
+    "predict": ("alexnet_edu.commands.predict", "say what pictures show"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints look like every other error of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        print_error(f"{message} (see {self.prog} --help)")
+        self.exit(2)
+
+
+def print_error(problem: object) -> None:
+    """Prints ``error: ...`` on one line of stderr."""
+    print("error:", " ".join(str(problem).split()), file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand.
+
+    Args:
+        argv: what follows the command's name; ``None`` takes the process's own arguments.
+
+    Returns:
+        The exit status: 0 when all went well, 1 when something could not be done, 2 for a wrong call, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal can't show
+    args = build_parser(arguments[:1]).parse_args(arguments)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except (AlexNetError, OSError) as problem:
+        return close_stdout() if isinstance(problem, BrokenPipeError) else report(problem)
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def build_parser(called: Sequence[str]) -> Parser:
+    """All commands by name; only those in ``called`` are imported and know their arguments."""
+    parser = Parser(prog="alexnet-edu", description=(alexnet_edu.__doc__ or "").partition("\n")[0])
+    parser.add_argument("--version", action="version", version=f"alexnet-edu {alexnet_edu.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    for name, (module, sentence) in COMMANDS.items():
+        command = commands.add_parser(name, help=sentence, description=f"{sentence.capitalize()}.")
+        if name in called:
+            worker = import_module(module)
+            worker.add_arguments(command)
+            command.set_defaults(run=worker.run)
+    return parser
+
+
+def report(problem: Exception) -> int:
+    """Prints the problem; the exit status that goes with it."""
+    print_error(problem)
+    return 1
+
+
+def close_stdout() -> int:
+    """After ``alexnet-edu ... | head``: nobody listens any more, so nothing may be written at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The small subcommands of ``alexnet-edu``; the large ones live with the code they run."""
