@@ -1,0 +1,204 @@
+"""The modules that PyTorch lacks or does differently: LRN, rounded-up convolution, the dropout of 2012."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["CeilConv2d", "Dropout2012", "LocalResponseNorm", "SpatialResponseNorm"]
+
+# Values that a pass over a part of the batch touches at a time: in float32 they and three temporaries stay in a
+# core's second-level cache. LRN is bound by memory traffic, so this alone is most of its speed.
+_CHUNK = 1 << 18
+
+
+class CeilConv2d(nn.Conv2d):
+    """A convolution whose output size is rounded *up*, as in the 2012 code.
+
+    The pixels that are missing at the right and at the bottom count as zero.
+
+    Maps ``(N, C, H, W)`` to ``(N, out_channels, H', W')`` with ``H' = 1 + ceil((H + 2 * padding - kernel) / stride)``.
+    At 224 pixels the 11 x 11, stride 4 convolution gives 55 rows this way, where PyTorch's rule gives 54.
+    """
+
+    @property
+    def _pads(self) -> tuple[int, ...]:
+        if isinstance(self.padding, str):
+            raise ValueError("CeilConv2d takes its padding as a number of pixels, not as a word.")
+        return self.padding
+
+    def forward(self, input: Tensor) -> Tensor:
+        """See the class."""
+        below, right = (
+            (k - side - 2 * pad) % s
+            for side, k, s, pad in zip(input.shape[-2:], self.kernel_size, self.stride, self._pads, strict=True)
+        )
+        return super().forward(F.pad(input, (0, right, 0, below)) if right or below else input)
+
+
+class LocalResponseNorm(nn.Module):
+    """Response normalisation across neighbouring maps [paper, section 3.3], exact and fast.
+
+    ``x / (k + alpha * mean(x^2 over size neighbouring maps)) ** beta``; windows that reach over the first or last
+    map count zeros there. With ``groups=1`` it equals ``torch.nn.LocalResponseNorm`` with the same arguments;
+    ``groups=2`` keeps the windows inside each tower, as on the two GPUs of 2012.
+
+    On a CPU it works through the batch in parts that stay in the cache; under ``torch.compile`` and
+    ``torch.export`` it is one expression for the compiler to fuse. Arithmetic is in float32 at least.
+
+    Args:
+        size: maps in a window, odd.
+        alpha: factor of the mean square.
+        beta: exponent.
+        k: constant in the denominator.
+        groups: blocks of maps that do not see each other.
+
+    Shape:
+        ``(N, C, H, W)`` (or any number of trailing sizes) to the same.
+
+    Raises:
+        ValueError: ``size`` is even (the window would have no centre) or C is not a multiple of ``groups``.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, groups: int = 1) -> None:
+        super().__init__()
+        if size % 2 == 0:
+            raise ValueError(f"LocalResponseNorm needs an odd number of maps in a window, not {size}.")
+        self.size, self.alpha, self.beta, self.k, self.groups = size, alpha, beta, k, groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        if x.shape[1] % self.groups:
+            raise ValueError(f"{x.shape[1]} maps can't be divided into {self.groups} groups.")
+        if x.is_meta or torch.compiler.is_compiling() or torch.compiler.is_exporting():
+            return self._expression(x)
+        return _ChunkedLRN.apply(x, self.size, self.alpha, self.beta, self.k, self.groups)  # type: ignore[no-any-return, no-untyped-call]
+
+    def _expression(self, x: Tensor) -> Tensor:
+        """The definition, written for a compiler: shifted adds over the maps."""
+        wide = _wide(x)
+        towers = wide.reshape(len(wide), self.groups, -1, *wide.shape[2:])
+        reach = self.size // 2
+        padding = [0, 0] * (towers.ndim - 3) + [reach, reach]
+        squares = F.pad(towers.square(), padding)
+        maps = towers.shape[2]
+        total = squares.narrow(2, 0, maps)
+        for i in range(1, self.size):
+            total = total + squares.narrow(2, i, maps)
+        scale = _power(self.k + self.alpha / self.size * total, self.beta)
+        return (towers * scale).reshape(wide.shape).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        """What ``print(module)`` shows."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, groups={self.groups}"
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _power(d: Tensor, beta: float) -> Tensor:
+    """``d ** -beta``; three quarters by two square roots, which are much faster than a power."""
+    if beta != 0.75:
+        return d.pow(-beta)
+    root = d.rsqrt()
+    return root * root.sqrt()
+
+
+def _band(x: Tensor, size: int, groups: int) -> Tensor:
+    """``(C, C)``: 1 where map j is in the window of map i. A product with it sums every window at once."""
+    i = torch.arange(x.shape[1], device=x.device)
+    tower = x.shape[1] // groups
+    near = (i[:, None] - i).abs() <= size // 2
+    return (near & (i[:, None] // tower == i // tower)).to(torch.promote_types(x.dtype, torch.float32))
+
+
+class _ChunkedLRN(torch.autograd.Function):
+    """LRN and its derivative, a few pictures at a time; only the input is kept for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.settings = size, alpha, beta, k, groups
+        band = _band(x, size, groups) * (alpha / size)
+        out = torch.empty_like(x)
+        with torch.autocast(x.device.type, enabled=False):
+            for part, result in zip(*_parts(x, out), strict=True):
+                rows = _wide(part.movedim(1, -1))
+                result.copy_((rows * _power(rows.square() @ band + k, beta)).movedim(-1, 1))
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """dL/dx_i = g_i d_i^-beta - 2 alpha beta / n * x_i * (sum over windows of g x d^(-beta - 1))_i."""
+        (x,) = ctx.saved_tensors
+        size, alpha, beta, k, groups = ctx.settings
+        band = _band(x, size, groups) * (alpha / size)
+        out = torch.empty_like(x)
+        with torch.autocast(x.device.type, enabled=False):
+            for part, grad_part, result in zip(*_parts(x, grad, out), strict=True):
+                rows, g = _wide(part.movedim(1, -1)), _wide(grad_part.movedim(1, -1))
+                d = rows.square() @ band + k
+                direct = g * _power(d, beta)
+                through = (direct * rows / d) @ band
+                result.copy_((direct - 2 * beta * rows * through).movedim(-1, 1))
+        return out, None, None, None, None, None
+
+
+def _parts(*tensors: Tensor) -> list[tuple[Tensor, ...]]:
+    """Splits along the batch: everything at once on an accelerator, a cacheful at a time on a CPU."""
+    first = tensors[0]
+    pictures = (
+        max(1, _CHUNK // max(1, first[0].numel())) if first.device.type == "cpu" and len(first) else max(1, len(first))
+    )
+    return [torch.split(tensor, pictures) for tensor in tensors]
+
+
+class SpatialResponseNorm(nn.Module):
+    """Response normalisation within each map, the 2012 code's ``rnorm``; not in the paper [layers-145.cfg].
+
+    ``x / (k + alpha / size^2 * sum of squares over size x size positions) ** beta``; positions outside count zero.
+
+    Shape:
+        ``(N, C, H, W)`` to the same.
+    """
+
+    def __init__(self, size: int, alpha: float, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        wide = _wide(x)
+        mean_square = F.avg_pool2d(wide.square(), self.size, stride=1, padding=self.size // 2)
+        return (wide * _power(self.k + self.alpha * mean_square, self.beta)).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        """What ``print(module)`` shows."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class Dropout2012(nn.Module):
+    """Dropout as in 2012 [paper, section 4.2]: zeros in training, a factor ``1 - p`` in testing.
+
+    ``torch.nn.Dropout`` divides by ``1 - p`` in training instead; the expected values agree, the scales do not.
+
+    Shape:
+        any to the same.
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return x * torch.empty_like(x).bernoulli_(1 - self.p) if self.training else x * (1 - self.p)
+
+    def extra_repr(self) -> str:
+        """What ``print(module)`` shows."""
+        return f"p={self.p}"

@@ -1,0 +1,32 @@
+import subprocess
+import sys
+
+import alexnet_edu
+
+
+def test_every_public_name_is_there():
+    names = {name for names in alexnet_edu._MODULES.values() for name in names}
+    assert names == set(alexnet_edu.__all__) <= set(dir(alexnet_edu))
+    for name in alexnet_edu.__all__:
+        assert getattr(alexnet_edu, name) is not None
+
+
+def test_importing_the_package_imports_no_heavy_library():
+    code = (
+        "import sys, time; start = time.perf_counter(); import alexnet_edu; took = time.perf_counter() - start;"
+        "heavy = {'torch', 'torchvision', 'numpy', 'matplotlib', 'ipywidgets', 'PIL'} & set(sys.modules);"
+        "print(took); sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    print(f"import alexnet_edu: {float(run.stdout) * 1000:.0f} ms")
+    assert float(run.stdout) < 0.3
+
+
+def test_the_spine_works_without_torch():
+    """specs, geometry and images are read by tools that must not wait for torch."""
+    code = (
+        "import sys, alexnet_edu.geometry, alexnet_edu.images, alexnet_edu.tiles, alexnet_edu.diagram;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
