@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import socket
@@ -13,10 +14,11 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Variables that make a child Python offline, its matplotlib headless and its network the embedded one."""
-    path = [str(root / "tools" / "offline"), str(root), os.environ.get("PYTHONPATH", "")]
+    """Variables that make a child Python offline and single-threaded, with the embedded network as the default."""
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = [str(root / "tools" / "offline"), str(root), *filter(None, inherited)]
     return {
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, os.pathsep.join(path).split(os.pathsep)))),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)),
         "ALEXNET_EDU_OFFLINE": "1",
         "ALEXNET_EDU_WEIGHTS": "small",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
@@ -25,20 +27,14 @@ def environment(root: Path) -> dict[str, str]:
 
 
 def is_local(host: str | bytes | None) -> bool:
-    """Whether ``host`` is this machine: empty, ``localhost`` or a loopback address."""
+    """Whether ``host`` is this machine: nothing, ``localhost``, its own name or a loopback address."""
     name = host.decode() if isinstance(host, bytes) else host
-    if name in (None, "", "localhost", socket.gethostname()):
+    if not name or name in ("localhost", socket.gethostname()):
         return True
     try:
-        return ipaddress.ip_address(str(name).split("%")[0]).is_loopback
+        return ipaddress.ip_address(name.split("%")[0]).is_loopback
     except ValueError:
         return False
-
-
-def check(address: Any) -> None:
-    """Raises OSError when ``address`` is an internet address of another machine."""
-    if isinstance(address, tuple) and not is_local(address[0]):
-        raise OSError(MESSAGE.format(host=address[0]))
 
 
 def install() -> None:
@@ -46,23 +42,21 @@ def install() -> None:
     for name in PROXIES:
         os.environ.pop(name, None)
         os.environ.pop(name.upper(), None)
-    if getattr(socket, "offline_guard", False):
-        return
-    connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+    if not hasattr(socket, "offline_guard"):
+        for name in ("connect", "connect_ex"):
+            guard(socket.socket, name, host=lambda _, address: address[0] if isinstance(address, tuple) else None)
+        guard(socket, "getaddrinfo", host=lambda host=None, *_: host)
+        vars(socket)["offline_guard"] = True
 
-    def guarded_connect(self: socket.socket, address: Any) -> None:
-        check(address)
-        return connect(self, address)
 
-    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
-        check(address)
-        return connect_ex(self, address)
+def guard(owner: Any, name: str, host: Any) -> None:
+    """Replaces ``owner.name`` by a function that first checks the host, which ``host`` finds in the arguments."""
+    original = getattr(owner, name)
 
-    def guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        check((host,))
-        return getaddrinfo(host, *args, **kwargs)
+    @functools.wraps(original)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if not is_local(target := host(*args)):
+            raise OSError(MESSAGE.format(host=target))
+        return original(*args, **kwargs)
 
-    socket.socket.connect = guarded_connect  # type: ignore[method-assign]
-    socket.socket.connect_ex = guarded_connect_ex  # type: ignore[method-assign]
-    socket.getaddrinfo = guarded_getaddrinfo
-    socket.offline_guard = True  # type: ignore[attr-defined]
+    setattr(owner, name, guarded)
