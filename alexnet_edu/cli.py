@@ -23,6 +23,8 @@ __all__ = ["COMMANDS", "main", "print_error"]
 COMMANDS = {
     "models": ("alexnet_edu.commands.models", "list the networks and what each costs"),
     "predict": ("alexnet_edu.commands.predict", "say what pictures show"),
+    "train": ("alexnet_edu.commands.train", "train a network by a recipe"),
+    "evaluate": ("alexnet_edu.commands.evaluate", "measure a trained network on a data set"),
 }
 
 

@@ -75,6 +75,9 @@ def section(notebook: Notebook, name: str) -> str:
 
 def is_valid(notebook: Notebook) -> Problems:
     """The file follows nbformat, and is tidied."""
+    if len({cell.id for cell in notebook.cells}) < len(notebook.cells):
+        yield "has two cells with one id"
+        return
     try:
         nbformat.validate(notebook)
     except nbformat.ValidationError as problem:

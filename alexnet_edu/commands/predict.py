@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from alexnet_edu.cli import print_error
 from alexnet_edu.errors import AlexNetError
 
 if TYPE_CHECKING:
-    from alexnet_edu.weights import Pretrained
+    from alexnet_edu.inference import Prediction
 
 __all__ = ["add_arguments", "run"]
 
@@ -39,41 +38,39 @@ def positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Classifies every picture; the exit status is 1 when at least one could not be read, else 0."""
+    from alexnet_edu.inference import predict_many
     from alexnet_edu.weights import load_pretrained
 
-    with redirect_stdout(sys.stderr):  # stdout carries results alone
-        pretrained = load_pretrained(args.model)
-    failed = 0
-    for file in args.pictures:
-        try:
-            result = classify(file, pretrained, args.top)
-        except (AlexNetError, OSError) as problem:
-            failed += 1
-            print_error(problem if file in str(problem) else f"{file}: {problem}")
-            result = {"file": file, "error": str(problem)}
-        show(result, as_json=args.json)
-    return 1 if failed else 0
+    pretrained = load_pretrained(args.model, announce=tell)
+    top = min(args.top, len(pretrained.categories))
+    status = 0
+    for file, result in predict_many(args.pictures, pretrained, top):
+        if isinstance(result, AlexNetError):
+            status = 1
+            print_error(result if file in str(result) else f"{file}: {result}")
+        show(file, result, as_json=args.json)
+    return status
 
 
-def classify(file: str, pretrained: Pretrained, top: int) -> dict[str, Any]:
-    """One picture's ``top`` labels with their probabilities, most probable first."""
-    from alexnet_edu.images import load_image
-    from alexnet_edu.inference import predict
-
-    prediction = predict(load_image(file), pretrained, top_k=min(top, len(pretrained.categories)))
-    pairs = zip(prediction.labels, prediction.probabilities, strict=True)
-    return {
-        "file": file,
-        "model": pretrained.name,
-        "predictions": [{"label": label, "probability": round(float(p), 6)} for label, p in pairs],
-    }
+def tell(line: str) -> None:
+    """Says which weights are used on stderr: stdout carries results alone."""
+    print(line, file=sys.stderr)
 
 
-def show(result: dict[str, Any], *, as_json: bool) -> None:
-    """Prints one result at once, so that a reader of a pipe need not wait; errors show on stderr or as JSON."""
+def show(file: str, result: Prediction | AlexNetError, *, as_json: bool) -> None:
+    """Prints one result at once, so that the reader of a pipe need not wait."""
     if as_json:
-        print(json.dumps(result), flush=True)
-    elif "error" not in result:
-        print(f"{result['file']} ({result['model']})")
-        for guess in result["predictions"]:
-            print(f"  {guess['probability']:6.1%}  {guess['label']}", flush=True)
+        print(json.dumps({"file": file, **as_dict(result)}), flush=True)
+    elif not isinstance(result, AlexNetError):
+        print(f"{file} ({result.model})\n{result}", flush=True)
+
+
+def as_dict(result: Prediction | AlexNetError) -> dict[str, Any]:
+    """What JSON says of a picture: the model and its labels, most probable first, or what was wrong."""
+    if isinstance(result, AlexNetError):
+        return {"error": str(result)}
+    pairs = zip(result.labels, result.probabilities, strict=True)
+    return {
+        "model": result.model,
+        "predictions": [{"label": label, "probability": round(p, 6)} for label, p in pairs],
+    }

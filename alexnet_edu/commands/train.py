@@ -1,0 +1,75 @@
+"""``alexnet-edu train``: train a network by a recipe, or go on with a training that was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["add_arguments", "data_arguments", "run"]
+
+DATA_SETS = ("caltech101", "cifar10", "imagenet", "folder")
+
+
+def data_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which pictures."""
+    parser.add_argument("--data", required=True, choices=DATA_SETS, help="which data set")
+    parser.add_argument("--root", required=True, metavar="PATH", help="its folder")
+    parser.add_argument(
+        "--split", choices=("committed", "standard30"), default="committed",
+        help="caltech101: the committed lists (default), or 30 training pictures a class",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes every random choice (default 0)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument(
+        "--workers", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="loader processes (default 2)"
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options to ``parser``."""
+    data_arguments(parser)
+    parser.add_argument("--model", default="small", metavar="NAME", help="see alexnet-edu models (default small)")
+    parser.add_argument("--recipe", choices=("paper", "modern"), default="modern", help="2012's, or today's (default)")
+    parser.add_argument(
+        "--details", choices=("paper", "source"), default="source",
+        help="for --recipe paper: where text and code of 2012 differ, which one (default source)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the recipe; repeatable"
+    )
+    parser.add_argument(
+        "--train-on", choices=("train", "train+val"), default="train",
+        help="train+val trains on the selection pictures too, once all is chosen",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("run"), metavar="PATH", help="checkpoint, log and curves (default run)"
+    )
+    parser.add_argument(
+        "--save-every", type=float, default=600.0, metavar="S", help="seconds between checkpoints (default 600)"
+    )
+    parser.add_argument("--export", type=Path, metavar="FILE", help="write the trained weights, a .safetensors file")
+    parser.add_argument("--half", action="store_true", help="export in half precision")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains; the exit status is 130 when Ctrl-C stopped it, with everything saved."""
+    from alexnet_edu.train.loop import Interrupted, Settings, train
+    from alexnet_edu.train.recipes import get_recipe
+
+    recipe = get_recipe(args.recipe, args.details).changed(args.set)
+    settings = Settings(args.data, args.root, args.model, recipe, args.split, args.seed, args.train_on)
+    try:
+        result = train(
+            settings, args.out, device=args.device, workers=args.workers, save_every=args.save_every,
+            export=args.export, half=args.half,
+        )  # fmt: skip
+    except Interrupted:
+        print(f"Saved in {args.out}; the same command goes on from here.", file=sys.stderr)
+        return 130
+    if int(os.environ.get("RANK", "0")) == 0:
+        brief = {name: {k: v for k, v in part.items() if k != "per_class"} for name, part in result.items()}
+        print(json.dumps(brief))
+    return 0
