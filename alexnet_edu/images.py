@@ -192,7 +192,7 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
 
 def _on_white(image: Image.Image) -> Image.Image:
     if "transparency" not in image.info and image.mode not in ("RGBA", "LA", "PA", "RGBa", "La"):
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     # Premultiplied La converts to LA only.
     rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     white = Image.new("RGBA", rgba.size, "white")

@@ -1,0 +1,362 @@
+"""What is inside a network: filters, activations, and which part of a picture a unit answers to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from alexnet_edu.errors import AlexNetError
+from alexnet_edu.geometry import receptive_field_box
+from alexnet_edu.inference import BATCH_SIZE, class_probabilities, evaluating, expect, like_parameters, prepared
+from alexnet_edu.models import AlexNet
+from alexnet_edu.specs import Spec, get_spec
+from alexnet_edu.weights import Pretrained
+
+__all__ = [
+    "Neighbours",
+    "Patch",
+    "embed",
+    "feature_maps",
+    "filters",
+    "layer_modules",
+    "neighbours",
+    "occlusion",
+    "top_patches",
+]
+
+Network = nn.Module | Pretrained
+
+_BANK_ROWS = 4096  # vectors compared at a time
+
+
+def layer_modules(model: Network) -> dict[str, nn.Module]:
+    """The layers of a network by name, in order.
+
+    Our networks and torchvision's AlexNet have the paper's names, ``conv1`` to ``fc8``; of any other module it is
+    every part without parts of its own, under PyTorch's name.
+    """
+    module = _module(model)
+    spec = _spec(module)
+    if isinstance(module, AlexNet):
+        return dict(module.named_children())
+    leaves = {name: leaf for name, leaf in module.named_modules() if name and not any(leaf.children())}
+    if spec is None:
+        return leaves
+    # torchvision flattens in a function, not in a module.
+    names = [layer.name for layer in spec.layers if layer.kind != "Flatten"]
+    return dict(zip(names, leaves.values(), strict=True))
+
+
+def _module(model: Network) -> nn.Module:
+    return model.model if isinstance(model, Pretrained) else model
+
+
+def _spec(module: nn.Module) -> Spec | None:
+    """The data behind a network, where it is known."""
+    if isinstance(module, AlexNet):
+        return module.spec
+    is_torchvisions = type(module).__module__ == "torchvision.models.alexnet"
+    return get_spec("torchvision") if is_torchvisions else None
+
+
+def _layer(model: Network, name: str) -> nn.Module:
+    layers = layer_modules(model)
+    if name not in layers:
+        raise AlexNetError(f"There is no layer {name!r}; choose one of {', '.join(layers)}.")
+    return layers[name]
+
+
+def _input(model: Network, image: Any) -> Tensor:
+    """``(N, 3, H, W)`` for a tensor (with or without its batch), a picture, or a list of pictures."""
+    if isinstance(image, Tensor):
+        x = image if image.ndim == 4 else image[None]
+    elif isinstance(model, Pretrained):
+        several = isinstance(image, (list, tuple))
+        x = torch.stack([model.preprocess(one) for one in (image if several else [image])])
+    else:
+        raise AlexNetError(
+            "A bare model takes a preprocessed tensor; give what load_pretrained returns with a picture."
+        )
+    return like_parameters(_module(model), x)
+
+
+def feature_maps(model: Network, image: Any, layers: str | Iterable[str] | None = None) -> dict[str, Tensor]:
+    """The activations of any layers, from one pass.
+
+    ``conv1`` is the convolution's own output and ``relu1`` what the ReLU makes of it, whether or not the network
+    computes its ReLUs in place: torchvision's does, and a plain hook on its first convolution therefore gives
+    values after the ReLU. Works in eval mode without gradients; the model is afterwards as it was.
+
+    Args:
+        model: what ``load_pretrained`` gives, or any module: a network of ours, torchvision's, your own.
+        image: a preprocessed tensor ``(N, 3, H, W)`` or ``(3, H, W)``; with a ``Pretrained`` also a picture, or a
+            list of them, that ``load_image`` takes.
+        layers: names from ``layer_modules(model)``; ``None`` for all.
+
+    Returns:
+        For each layer, in the network's order, ``(N, C, H, W)`` or ``(N, F)`` on the model's device.
+
+    Raises:
+        AlexNetError: there is no such layer; the message lists the names.
+    """
+    wanted = layer_modules(model)
+    if layers is not None:
+        chosen = {name: _layer(model, name) for name in ([layers] if isinstance(layers, str) else layers)}
+        wanted = {name: module for name, module in wanted.items() if name in chosen}
+    module, x = _module(model), _input(model, image)
+    with evaluating(module), torch.no_grad(), _recording(wanted) as maps:
+        module(x)
+    return {name: maps[name] for name in wanted if name in maps}
+
+
+@contextmanager
+def _recording(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+    """Collects what each layer puts out during the block; the hooks go with the block, whatever happens in it."""
+    maps: dict[str, Tensor] = {}
+
+    def hook_for(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            maps[name] = output.detach().clone()  # the next layer may overwrite the output itself
+
+        return hook
+
+    handles = [layer.register_forward_hook(hook_for(name)) for name, layer in layers.items()]
+    try:
+        yield maps
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def filters(model: Network, layer: str = "conv1") -> Tensor:
+    """A copy of a convolution's weights, ``(O, I, kH, kW)``; I is the number of maps in one group.
+
+    Raises:
+        AlexNetError: the layer is no convolution; the message lists those that are.
+    """
+    weights = {name: m.weight for name, m in layer_modules(model).items() if isinstance(m, nn.Conv2d)}
+    if layer not in weights:
+        raise AlexNetError(f"{layer!r} is no convolution of this network; choose one of {', '.join(weights)}.")
+    return weights[layer].detach().clone()
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """The part of a picture that made a unit answer.
+
+    Attributes:
+        picture: the picture's number, from 0.
+        row: the unit's position in its map.
+        col: likewise.
+        activation: its value there.
+        box: ``(top, left, bottom, right)`` in the crop that the network saw, in pixels, ends excluded.
+        pixels: ``(3, H, W)`` on the CPU: 0 to 1 with a ``Pretrained``, else as the input was. Smaller than the
+            receptive field at the picture's edge.
+    """
+
+    picture: int
+    row: int
+    col: int
+    activation: float
+    box: tuple[int, int, int, int]
+    pixels: Tensor
+
+
+def top_patches(model: Network, images: Any, layer: str, channel: int, k: int = 9) -> list[Patch]:
+    """What a channel looks for: the k patches, over all pictures, at which its map peaks highest.
+
+    Zeiler and Fergus (2013) show units this way. A position counts when no direct neighbour is higher, so one bright
+    spot gives one patch; a map without any change gives none. Memory does not grow with the number of pictures.
+
+    Args:
+        model: as in ``feature_maps``; a network whose spec is known.
+        images: a tensor ``(N, 3, H, W)``, or with a ``Pretrained`` pictures that ``load_image`` takes.
+        layer: a layer's name; ``relu`` layers tell about excitation, ``conv`` layers have the sign as well.
+        channel: the map (or the unit of a fully connected layer), from 0.
+        k: how many.
+
+    Raises:
+        AlexNetError: no such layer or channel, or a network whose receptive fields are not known.
+    """
+    spec = _spec(_module(model))
+    if spec is None:
+        raise AlexNetError(
+            "top_patches needs receptive fields, so a network of list_models() or torchvision's AlexNet."
+        )
+    _layer(model, layer)
+    best: list[Patch] = []
+    seen = 0
+    for x in _batches(model, images):
+        maps = _maps_of(feature_maps(model, x, layer)[layer], layer, channel)
+        best += _peaks(model, spec, layer, x, maps, k, seen)
+        best = sorted(best, key=lambda patch: -patch.activation)[:k]
+        seen += len(x)
+    return best
+
+
+def _batches(model: Network, images: Any) -> Iterator[Tensor]:
+    """``(n, 3, H, W)`` parts of a tensor or of any number of pictures."""
+    if isinstance(images, Tensor):
+        yield from torch.split(_input(model, images), BATCH_SIZE)
+        return
+    if not isinstance(model, Pretrained):
+        raise AlexNetError("A bare model takes a preprocessed tensor; give what load_pretrained returns with pictures.")
+    for batch in prepared(images, model.preprocess.crop, BATCH_SIZE):
+        crops = [expect(crop) for _, crop in batch]
+        yield like_parameters(model.model, model.preprocess.batch(crops))
+
+
+def _maps_of(activations: Tensor, layer: str, channel: int) -> Tensor:
+    """``(N, H, W)`` of one channel; a fully connected unit is a map of one position."""
+    if not 0 <= channel < activations.shape[1]:
+        raise AlexNetError(f"{layer} has {activations.shape[1]:,} channels, counted from 0; there is no {channel}.")
+    chosen = activations[:, channel].float()
+    return chosen if chosen.ndim == 3 else chosen[:, None, None]
+
+
+def _peaks(model: Network, spec: Spec, layer: str, x: Tensor, maps: Tensor, k: int, seen: int) -> list[Patch]:
+    """The k highest local maxima of a batch's maps ``(N, H, W)``, as patches of ``x``."""
+    is_peak = maps == F.max_pool2d(maps[:, None], 3, stride=1, padding=1)[:, 0]
+    if maps[0].numel() > 1:
+        is_peak &= maps > maps.amin((1, 2), keepdim=True)  # the zeros of a ReLU are no peaks
+    flat = maps.masked_fill(~is_peak, -torch.inf).flatten()
+    values, places = flat.topk(min(k, int(is_peak.sum())))
+    patches = []
+    for value, place in zip(values.tolist(), places.tolist(), strict=True):
+        picture, rest = divmod(place, maps[0].numel())
+        row, col = divmod(rest, maps.shape[2])
+        box = receptive_field_box(spec, layer, row, col, x.shape[-1])
+        pixels = _pixels(model, x[picture], box)
+        patches.append(Patch(seen + picture, row, col, value, box, pixels))
+    return patches
+
+
+def _pixels(model: Network, x: Tensor, box: tuple[int, int, int, int]) -> Tensor:
+    top, left, bottom, right = box
+    shown = model.preprocess.denormalize(x) if isinstance(model, Pretrained) else x
+    return shown[:, top:bottom, left:right].cpu().clone()
+
+
+def occlusion(
+    model: Network,
+    image: Any,
+    target: int | str,
+    *,
+    patch: int = 32,
+    stride: int = 16,
+    fill: float = 0.0,
+    batch_size: int = BATCH_SIZE,
+) -> Tensor:
+    """How probable a class remains while a grey square hides one part of the picture after the other.
+
+    Zeiler and Fergus (2013), section 4.2. Where the value drops, the network was looking.
+
+    Args:
+        model: as in ``feature_maps``.
+        image: one picture, or its preprocessed tensor ``(3, H, W)``.
+        target: the class's number; with a ``Pretrained`` its label will do.
+        patch: side of the square, in pixels.
+        stride: pixels from one position to the next.
+        fill: value of the hidden pixels after normalisation; 0 is the mean colour.
+        batch_size: positions in one pass; memory grows with this, not with the number of positions.
+
+    Returns:
+        ``(rows, columns)`` of probabilities, where ``rows = (H - patch) // stride + 1`` and the square of
+        ``[i, j]`` has its top left corner at pixel ``(i * stride, j * stride)``.
+
+    Raises:
+        AlexNetError: no such class, or a patch or stride that does not fit the picture.
+    """
+    x = _input(model, image)
+    if len(x) != 1:
+        raise AlexNetError(f"occlusion takes one picture, not {len(x)}.")
+    height, width = x.shape[-2:]
+    if not (1 <= patch <= min(height, width) and stride >= 1):
+        raise AlexNetError(f"A patch of {patch} every {stride} pixels does not fit a picture of {height} x {width}.")
+    index = _class_index(model, target)
+    tops, lefts = range(0, height - patch + 1, stride), range(0, width - patch + 1, stride)
+    corners = [(top, left) for top in tops for left in lefts]
+    parts = []
+    for start in range(0, len(corners), batch_size):
+        some = corners[start : start + batch_size]
+        hidden = x.repeat(len(some), 1, 1, 1)
+        for picture, (top, left) in zip(hidden, some, strict=True):
+            picture[:, top : top + patch, left : left + patch] = fill
+        parts.append(_probability_of(index, class_probabilities(_module(model), hidden)))
+    return torch.cat(parts).reshape(len(tops), len(lefts))
+
+
+def _class_index(model: Network, target: int | str) -> int:
+    if isinstance(target, int):
+        return target
+    if not isinstance(model, Pretrained) or target not in model.categories:
+        raise AlexNetError(f"There is no class {target!r}; give its number, or a label of a Pretrained's categories.")
+    return model.categories.index(target)
+
+
+def _probability_of(index: int, probabilities: Tensor) -> Tensor:
+    if not 0 <= index < probabilities.shape[1]:
+        raise AlexNetError(f"There are {probabilities.shape[1]:,} classes, counted from 0; there is no {index}.")
+    return probabilities[:, index]
+
+
+def embed(model: Network, images: Any, layer: str = "relu7") -> Tensor:
+    """One vector a picture: the activations of a layer, flattened.
+
+    The default is the last hidden layer after its ReLU, the vector of the paper's Fig. 4 (section 6.1). Pictures are
+    read and passed a batch at a time; memory holds the vectors and one batch.
+
+    Args:
+        model: as in ``feature_maps``.
+        images: a tensor ``(N, 3, H, W)``, or with a ``Pretrained`` pictures that ``load_image`` takes.
+        layer: a layer's name.
+
+    Returns:
+        ``(N, F)`` float32 on the CPU.
+    """
+    _layer(model, layer)
+    parts = [feature_maps(model, x, layer)[layer].flatten(1).float().cpu() for x in _batches(model, images)]
+    if not parts:
+        raise AlexNetError("There are no pictures to embed.")
+    return torch.cat(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The nearest vectors of a bank, nearest first: distances and row numbers, each ``(Q, k)``."""
+
+    distances: Tensor
+    indices: Tensor
+
+
+def neighbours(query: Tensor, bank: Tensor, k: int = 6) -> Neighbours:
+    """The k rows of ``bank`` nearest to each query by Euclidean distance [paper, section 6.1 and Fig. 4].
+
+    Args:
+        query: ``(F,)`` or ``(Q, F)``, from ``embed``.
+        bank: ``(M, F)``.
+        k: how many; at most M.
+
+    Raises:
+        AlexNetError: sizes that do not match, or fewer than k vectors in the bank.
+    """
+    queries = query[None] if query.ndim == 1 else query
+    if bank.ndim != 2 or queries.ndim != 2 or queries.shape[1] != bank.shape[1]:
+        raise AlexNetError(f"Queries of {tuple(query.shape)} and a bank of {tuple(bank.shape)} do not match.")
+    if not 1 <= k <= len(bank):
+        raise AlexNetError(f"k must be between 1 and {len(bank):,}, the size of the bank, not {k}.")
+    distances = queries.new_empty(len(queries), 0)
+    indices = torch.empty(len(queries), 0, dtype=torch.long, device=queries.device)
+    for start in range(0, len(bank), _BANK_ROWS):
+        found = torch.cdist(queries, bank[start : start + _BANK_ROWS])
+        rows = torch.arange(start, start + found.shape[1], device=found.device).expand(len(queries), -1)
+        all_distances = torch.cat([distances, found], 1)
+        distances, places = all_distances.topk(min(k, all_distances.shape[1]), largest=False)
+        indices = torch.cat([indices, rows], 1).gather(1, places)
+    return Neighbours(distances, indices)

@@ -1,0 +1,244 @@
+"""What a network says about pictures: one, a list, or more than fit in memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from alexnet_edu.errors import AlexNetError
+from alexnet_edu.weights import Preprocess, Pretrained, centre_crop, load_pretrained
+
+__all__ = ["Prediction", "class_probabilities", "evaluating", "predict", "predict_many", "prepared", "ten_crop"]
+
+BATCH_SIZE = 32
+_WORKERS = min(8, os.cpu_count() or 1)
+
+T = TypeVar("T")
+Views = Callable[[Any], list[Image.Image]]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The likeliest labels of one picture, most probable first. Prints as text, shows as bars in a notebook.
+
+    Attributes:
+        labels: category names.
+        probabilities: softmax values, 0 to 1.
+        model: the name of the weights.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    model: str
+
+    def __str__(self) -> str:
+        return "\n".join(f"{p:6.1%}  {label}" for label, p in zip(self.labels, self.probabilities, strict=True))
+
+    def _repr_html_(self) -> str:
+        pairs = list(zip(self.labels, self.probabilities, strict=True))
+        spoken = escape(f"{self.model} says: " + ", ".join(f"{label} {p:.1%}" for label, p in pairs))
+        bar = "background:#0072b2;height:1em;min-width:1px"
+        rows = "".join(
+            f'<tr><td style="text-align:right">{escape(label)}</td>'
+            f'<td style="width:16em;text-align:left"><div style="{bar};width:{p:.1%}"></div></td><td>{p:.1%}</td></tr>'
+            for label, p in pairs
+        )
+        return (
+            f'<div role="img" aria-label="{spoken}"><table><caption>{escape(self.model)}</caption>{rows}</table></div>'
+        )
+
+
+def predict(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Any:
+    """What the network sees in a picture, or in each picture of a list.
+
+    Args:
+        image: anything that ``load_image`` takes, or a list or tuple of such.
+        pretrained: from ``load_pretrained``; by default what ``load_pretrained("auto")`` gives, loaded once.
+        top_k: how many labels.
+
+    Returns:
+        A ``Prediction``; for a list, a list of them.
+
+    Raises:
+        ImageError: a picture cannot be read. ``predict_many`` goes on with the others instead.
+        AlexNetError: ``top_k`` is not between 1 and the number of classes.
+    """
+    pretrained = pretrained or default_pretrained()
+    return _one_or_list(image, pretrained, lambda source: [pretrained.preprocess.crop(source)], top_k)
+
+
+def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Any:
+    """As ``predict``, from ten views averaged: the paper's test [section 4.1].
+
+    Five crops of the central square of the resized picture, four corners and the centre, each also mirrored. The
+    ten softmax outputs are averaged.
+    """
+    pretrained = pretrained or default_pretrained()
+    return _one_or_list(image, pretrained, lambda source: ten_views(pretrained.preprocess, source), top_k)
+
+
+def predict_many(
+    images: Iterable[Any] | str | os.PathLike[str],
+    pretrained: Pretrained | None = None,
+    top_k: int = 5,
+    *,
+    batch_size: int = BATCH_SIZE,
+) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
+    """Goes through any number of pictures in bounded memory, reading the next ones while the network works.
+
+    Args:
+        images: anything to iterate over whose items ``load_image`` takes, or a folder (its files by name).
+        pretrained: as in ``predict``.
+        top_k: how many labels.
+        batch_size: pictures in one pass of the network.
+
+    Yields:
+        Each item with its ``Prediction``, in order; with the ``ImageError`` where a picture cannot be read.
+    """
+    pretrained = pretrained or default_pretrained()
+    if isinstance(images, (str, os.PathLike)):
+        images = _files(Path(images))
+    yield from _classify(images, pretrained, lambda source: [pretrained.preprocess.crop(source)], top_k, batch_size)
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise AlexNetError(f"{folder} is no folder; give a folder or a list of pictures.")
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def default_pretrained() -> Pretrained:
+    """What ``load_pretrained("auto")`` gives, loaded once for each value of ``ALEXNET_EDU_WEIGHTS``."""
+    return _auto(os.environ.get("ALEXNET_EDU_WEIGHTS"))
+
+
+@cache
+def _auto(choice: str | None) -> Pretrained:
+    return load_pretrained("auto")
+
+
+def ten_views(preprocess: Preprocess, image: Any) -> list[Image.Image]:
+    """The five crops and their mirror images, each S x S pixels, in the order of ``torchvision``'s ``TenCrop``."""
+    square = centre_crop(preprocess.resized(image), preprocess.resize)
+    size, far = preprocess.size, preprocess.resize - preprocess.size
+    corners = [square.crop((x, y, x + size, y + size)) for y in (0, far) for x in (0, far)]
+    crops = [*corners, centre_crop(square, size)]
+    return [*crops, *map(ImageOps.mirror, crops)]
+
+
+def _one_or_list(image: Any, pretrained: Pretrained, views: Views, top_k: int) -> Any:
+    several = isinstance(image, (list, tuple))
+    found = _classify(image if several else [image], pretrained, views, top_k, BATCH_SIZE)
+    results = [expect(result) for _, result in found]
+    return results if several else results[0]
+
+
+def _classify(
+    images: Iterable[Any], pretrained: Pretrained, views: Views, top_k: int, batch_size: int
+) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
+    classes = len(pretrained.categories)
+    if not 1 <= top_k <= classes:
+        raise AlexNetError(f"top_k must be between 1 and {classes:,}, the number of classes, not {top_k}.")
+    for batch in prepared(images, views, batch_size):
+        good = [crops for _, crops in batch if not isinstance(crops, AlexNetError)]
+        found = iter(_predictions(pretrained, good, top_k))
+        for source, crops in batch:
+            yield source, crops if isinstance(crops, AlexNetError) else next(found)
+
+
+def _predictions(pretrained: Pretrained, views: Sequence[list[Image.Image]], top_k: int) -> list[Prediction]:
+    """One prediction for each list of views, all views in one pass."""
+    if not views:
+        return []
+    flat = pretrained.preprocess.batch([crop for crops in views for crop in crops])
+    probabilities = class_probabilities(pretrained.model, flat).reshape(len(views), len(views[0]), -1).mean(1)
+    values, indices = probabilities.topk(top_k)
+    return [
+        Prediction(tuple(pretrained.categories[i] for i in row), tuple(chances), pretrained.name)
+        for chances, row in zip(values.tolist(), indices.tolist(), strict=True)
+    ]
+
+
+def class_probabilities(model: nn.Module, x: Tensor) -> Tensor:
+    """Softmax of the class scores.
+
+    Args:
+        model: takes ``(N, 3, H, W)``, gives ``(N, classes)``; works on its own device, in eval mode.
+        x: ``(N, 3, H, W)``, normalised, on any device.
+
+    Returns:
+        ``(N, classes)`` float32 on the CPU.
+    """
+    with evaluating(model), torch.inference_mode():
+        scores: Tensor = model(like_parameters(model, x))
+        return scores.float().softmax(1).cpu()
+
+
+def like_parameters(model: nn.Module, x: Tensor) -> Tensor:
+    """``x`` on the device and in the type of the model's parameters."""
+    parameter = next(model.parameters(), x)
+    return x.to(parameter.device, parameter.dtype)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode for the block; afterwards every module is in the mode it was in, whatever happens."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def prepared(
+    images: Iterable[Any], prepare: Callable[[Any], T], batch_size: int
+) -> Iterator[list[tuple[Any, T | AlexNetError]]]:
+    """Batches of items with what ``prepare`` makes of them, made in threads while the caller works on the last batch.
+
+    An ``AlexNetError`` takes the place of the result of its item. At most two batches are held.
+    """
+    if batch_size < 1:
+        raise AlexNetError(f"batch_size must be at least 1, not {batch_size}.")
+    pool = ThreadPoolExecutor(_WORKERS)
+    waiting: deque[tuple[Any, Future[T | AlexNetError]]] = deque()
+    todo = iter(images)
+    try:
+        while True:
+            waiting.extend(
+                (item, pool.submit(_attempt, prepare, item)) for item in islice(todo, 2 * batch_size - len(waiting))
+            )
+            if not waiting:
+                return
+            batch = [waiting.popleft() for _ in range(min(batch_size, len(waiting)))]
+            yield [(item, future.result()) for item, future in batch]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def expect(result: T | AlexNetError) -> T:
+    """The result of an item of ``prepared``, for those who cannot go on without it."""
+    if isinstance(result, AlexNetError):
+        raise result
+    return result
+
+
+def _attempt(prepare: Callable[[Any], T], item: Any) -> T | AlexNetError:
+    try:
+        return prepare(item)
+    except AlexNetError as error:
+        return error
