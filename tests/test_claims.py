@@ -1,0 +1,337 @@
+"""No number in the notebooks' prose without a source: it is computed near by, a size in a spec, or a claim."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from notebook_files import notebook_paths, read
+from notebook_rules import output_text
+
+from alexnet_edu.geometry import layer_table, valid_input_sizes
+from alexnet_edu.specs import SPECS, get_spec
+
+ASSETS = Path(__file__).resolve().parent.parent / "alexnet_edu" / "assets"
+CLAIMS: dict[str, dict[str, Any]] = json.loads((ASSETS / "claims.json").read_text(encoding="utf-8"))
+HISTORY: dict[str, Any] = json.loads((ASSETS / "history.json").read_text(encoding="utf-8"))
+
+# What needs no source. Keep it short.
+ALLOWED = {
+    "0 %": "nothing",
+    "50 %": "a half",
+    "100 %": "everything",
+    "95 %": "the usual level of a confidence interval",
+}
+
+SCALES = {"": 1, "thousand": 10**3, "million": 10**6, "billion": 10**9, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+UNITS = {
+    "%": "%|per ?cent",
+    "points": "(?:percentage )?points?",
+    "pixels": "pixels?|px|rows?|columns?|positions?",
+    "parameters": "parameters?|weights?|biases",
+    "MACs": "MACs?|multiply-accumulates?|multiplications?",
+    "FLOP/s": "FLOPS?/s",
+    "FLOP": "FLOPs?",
+    **{size: size for size in ("kB", "KiB", "MB", "MiB", "GB", "GiB")},
+    "ms": "ms|milliseconds?",
+    "s": "s|seconds?",
+    "minutes": "minutes?|min",
+    "hours": "hours?",
+    "days": "days?",
+    "pictures": "pictures?|images?|photos?|photographs?|crops?",
+    "classes": "classes|categories",
+    "neurons": "neurons?|units?|values?|activations?",
+    "networks": "networks?|nets?",
+    "channels": "channels?|maps?|kernels?|filters?",
+    "passes": "passes|epochs?",
+    "layers": "layers?",
+    "steps": "steps?|iterations?",
+    "files": "files?",
+    "cards": "cards?|GPUs?",
+    "times": "times",
+}
+# Sizes that a reader sees in the layer table: right wherever a spec has them.
+SPATIAL = {"pixels", "neurons", "channels", "classes", "layers", "times"}
+NUMBER = r"(?<![\w.,/:#-])(?P<number>\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)"
+SCALE = r"(?:[ \u00a0\u202f-]?(?P<scale>thousand|million|billion|[kMGT](?=[ \u00a0\u202f]?(?:MAC|FLOP))))?"
+NAMES = "|".join(f"(?P<u{i}>{words})" for i, words in enumerate(UNITS.values()))
+QUANTITY = re.compile(rf"{NUMBER}{SCALE}(?:[ \u00a0\u202f-]?(?:{NAMES})(?![\w/]))?")
+
+
+def quantities(prose: str) -> Iterator[tuple[str, float, float, str]]:
+    """Each number with a unit or a thousands comma: as written, its value and precision in base units, the unit."""
+    for match in QUANTITY.finditer(prose):
+        unit = next((unit for i, unit in enumerate(UNITS) if match[f"u{i}"]), "")
+        number, scale = match["number"].replace(",", ""), SCALES[match["scale"] or ""]
+        if unit or "," in match["number"] or match["scale"]:
+            precision = scale * 10.0 ** -len(number.partition(".")[2])
+            yield " ".join(match[0].split()), float(number) * scale, precision, unit
+
+
+def prose_of(notebook: Any) -> str:
+    """What a reader reads: no code, formulas, addresses, generated lines or list of references."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    text = re.sub(r"^## References.*?(?=^## |\Z)", "", text, flags=re.MULTILINE | re.DOTALL)
+    for pattern in (r"^(```|~~~).*?^\1", r"\$\$.*?\$\$"):
+        text = re.sub(pattern, " ", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^#+ Exercise.*$|^\*\*Time:\*\*.*$", " ", text, flags=re.MULTILINE)
+    text = re.sub(r"`[^`]*`|\$[^$\n]*\$|\]\([^)]*\)|<[^>]*>", " ", text)
+    return text.replace("\\%", "%").replace("**", "").replace("{,}", ",")
+
+
+def computed_in(notebook: Any) -> set[float]:
+    """Every number in the outputs and assertions of a notebook's code."""
+    texts = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            texts += [line for line in cell.source.splitlines() if line.strip().startswith("assert")]
+            texts += [re.sub(r"<[^>]*>", " ", output_text(output)) for output in cell.get("outputs", [])]
+    found = re.findall(r"\d{1,3}(?:[,_]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?", " ".join(texts))
+    return {float(number.replace(",", "").replace("_", "")) for number in found}
+
+
+@cache
+def spec_sizes() -> frozenset[float]:
+    """Every size, count and receptive field of every spec, for a whole network and for one tower."""
+    sizes: set[int] = set()
+    for spec in SPECS.values():
+        table = layer_table(spec)
+        sizes |= {spec.input_size, len([row for row in table if row.parameters])}
+        sizes |= {side for pair in valid_input_sizes(spec) for side in pair}
+        for layer, row in zip(spec.layers, table, strict=True):
+            sizes |= {n // half for n in (*row.input_shape, *row.output_shape, row.activations) for half in (1, 2)}
+            sizes |= {value for value in (row.receptive_field, row.jump) if value is not None}
+            sizes |= {value for value in vars(layer).values() if isinstance(value, int)}
+    return frozenset(map(float, sizes))
+
+
+def claimed(value: float, precision: float, unit: str) -> bool:
+    """Whether a claim, rounded as the text rounds it, has this value and unit."""
+    for claim in CLAIMS.values():
+        _, base, _, claim_unit = next(quantities(f"{claim['value']} {claim['unit']}"), ("", float("nan"), 0.0, ""))
+        if unit in (claim_unit, "") and abs(base - value) <= 0.5 * precision * (1 + 1e-9):
+            return True
+    return False
+
+
+def orphans(notebook: Any) -> list[str]:
+    """The numbers of a notebook's prose that nothing backs."""
+    computed = computed_in(notebook)
+    return [
+        written
+        for written, value, precision, unit in quantities(prose_of(notebook))
+        if written not in ALLOWED
+        and not (unit in SPATIAL and value in spec_sizes())
+        and not any(value / scale in computed for scale in {1, precision} if scale >= 1)
+        and not claimed(value, precision, unit)
+    ]
+
+
+def years_of(text: str) -> set[int]:
+    """Every year from 1900 to 2099; the number of an arXiv paper or of a picture size is none."""
+    return {int(year) for year in re.findall(r"(?<![\d.,:/-])(?:19|20)\d\d(?![\d.,]\d|\d)", text)}
+
+
+def known_years() -> set[int]:
+    """The years that the claims and the history vouch for."""
+    return years_of(json.dumps([CLAIMS, HISTORY]).replace("-", " "))
+
+
+# The notebooks
+
+
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+def test_no_orphan_numbers(path: Path) -> None:
+    found = orphans(read(path))
+    assert not found, f"compute these near by, or add them to assets/claims.json with their source: {found}"
+
+
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+def test_no_unknown_years(path: Path) -> None:
+    assert years_of(prose_of(read(path))) <= known_years()
+
+
+# The claims
+
+
+COMPUTED: dict[str, Callable[[str], float]] = {}
+
+
+def computes(name: str) -> Callable[[Callable[[str], float]], Callable[[str], float]]:
+    def register(function: Callable[[str], float]) -> Callable[[str], float]:
+        COMPUTED[name] = function
+        return function
+
+    return register
+
+
+def _share(layers: str, what: str) -> float:
+    table = layer_table(get_spec("paper"))
+    part = sum(getattr(row, what) for row in table if row.name.startswith(layers))
+    return 100 * part / sum(getattr(row, what) for row in table)
+
+
+def _neurons() -> int:
+    return sum(row.activations for row in layer_table(get_spec("paper")) if row.kind in ("Conv", "Linear"))
+
+
+def _result(team: str) -> float:
+    return next(float(r["error"]) for r in HISTORY["results"] if r["year"] == 2012 and r["team"].startswith(team))
+
+
+def _number(key: str, field: str) -> float:
+    return next(float(n[field]) for n in HISTORY["numbers"] if n["id"] == key)
+
+
+def _saved(what: str) -> tuple[int, int]:
+    return getattr(layer_table(get_spec("ict1022")), what), getattr(layer_table(get_spec("paper")), what)
+
+
+SEVEN, FIVE, ISI = "SuperVision, 7", "SuperVision, 5", "ISI"
+PAPER = layer_table(get_spec("paper"))
+COMPUTED |= {
+    "parameters": lambda name: layer_table(get_spec(name)).total_parameters,
+    "macs": lambda name: layer_table(get_spec(name)).total_macs,
+    "fc share of parameters": lambda _: _share("fc", "parameters"),
+    "conv share of MACs": lambda _: _share("conv", "macs"),
+    "conv3 share of parameters": lambda _: _share("conv3", "parameters"),
+    "conv4 share of parameters": lambda _: _share("conv4", "parameters"),
+    "neurons": lambda _: _neurons(),
+    "neurons of conv1": lambda _: PAPER["conv1"].activations,
+    "neurons with the slip": lambda _: _neurons() - PAPER["conv1"].activations + 55 * 48 * 96,
+    "input values": lambda _: 3 * 224 * 224,
+    "megabytes": lambda _: 4 * PAPER.total_parameters / 10**6,
+    "mebibytes": lambda _: 4 * PAPER.total_parameters / 2**20,
+    "GFLOP": lambda _: 2 * PAPER.total_macs / 10**9,
+    "parameters saved by groups": lambda _: int.__sub__(*_saved("total_parameters")),
+    "MACs saved by groups": lambda _: 100 - 100 * _saved("total_macs")[1] / _saved("total_macs")[0],
+    "result": lambda key: _result({"7": SEVEN, "5": FIVE}.get(key[-1], ISI)),
+    "gap 2012": lambda _: _result(ISI) - _result(SEVEN),
+    "gap 2012 supplied": lambda _: _result(ISI) - _result(FIVE),
+    "relative gap 2012": lambda _: 100 * (1 - _result(SEVEN) / _result(ISI)),
+    "number": lambda key: _number(key, "value"),
+    "top1": lambda key: _number(key, "top1"),
+}
+
+
+@pytest.mark.parametrize("key", CLAIMS)
+def test_claim_is_complete(key: str) -> None:
+    claim = CLAIMS[key]
+    assert set(claim) <= {"value", "unit", "text", "source", "computed"}
+    assert isinstance(claim["value"], (int, float))
+    assert all(isinstance(claim[field], str) and claim[field].strip() for field in ("unit", "text", "source"))
+    assert re.fullmatch(r"[a-z0-9]+(-[a-zA-Z0-9]+)*", key)
+
+
+@pytest.mark.parametrize("key", CLAIMS)
+def test_claim_has_a_unit_that_the_checker_knows(key: str) -> None:
+    claim = CLAIMS[key]
+    assert [unit for *_, unit in quantities(f"{claim['value']} {claim['unit']}") if unit], claim["unit"]
+
+
+@pytest.mark.parametrize("key", [key for key, claim in CLAIMS.items() if "computed" in claim])
+def test_computable_claim_is_recomputed(key: str) -> None:
+    value = CLAIMS[key]["value"]
+    name, _, argument = CLAIMS[key]["computed"].partition(":")
+    decimals = len(str(value).partition(".")[2])
+    assert round(COMPUTED[name](argument), decimals) == value
+
+
+# The history
+
+
+def test_history_has_sources() -> None:
+    sources = HISTORY["sources"]
+    for entry in HISTORY["results"] + HISTORY["timeline"]:
+        assert entry["source"] in sources
+        assert isinstance(entry["checked"], bool)
+    for number in HISTORY["numbers"]:
+        assert number["source"] and set(number["source"]) <= set(sources)
+
+
+def test_history_is_in_order_and_plausible() -> None:
+    assert [r["year"] for r in HISTORY["results"]] == sorted(r["year"] for r in HISTORY["results"])
+    years = [int(entry["date"][:4]) for entry in HISTORY["timeline"]]
+    assert years == sorted(years)
+    assert all(0 < r["error"] < 50 and r["kind"] in ("deep", "other") for r in HISTORY["results"])
+    assert len({n["id"] for n in HISTORY["numbers"]}) == len(HISTORY["numbers"])
+
+
+@pytest.mark.parametrize("line", HISTORY["log"], ids=lambda line: line["claim"])
+def test_paper_rounds_its_logs(line: dict[str, Any]) -> None:
+    assert [round(100 * value, 1) for value in line["logged"]] == line["paper"]
+
+
+def test_ablations_are_differences_of_logs() -> None:
+    for line in HISTORY["ablations"]:
+        cost = [round(100 * (a - b), 1) for a, b in zip(line["logged"], line["against"], strict=True)]
+        assert line["paper"] in (cost, None)
+
+
+# The checker can fail
+
+
+def notebook_with(prose: str, code: str = "", output: str = "") -> Any:
+    new = nbformat.v4
+    shown = [new.new_output("stream", text=output)] if output else []
+    cells = [new.new_markdown_cell(prose), new.new_code_cell(code, outputs=shown)]
+    return new.new_notebook(cells=cells)
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "An error of 15.4 points.",
+        "An error of 14.9 %.",
+        "It has 62.5 million parameters.",
+        "It has 60,965,225 parameters.",
+        "The weights take 243.9 MiB.",  # MB
+        "Its conv1 has 253,441 neurons.",
+        "Training took 7 days.",
+        "Nearly 1 GB of weights.",
+        "A map of 54 GB.",
+        "About 17,000 things.",
+        "A crop of 229 pixels.",
+    ],
+)
+def test_wrong_numbers_are_found(prose: str) -> None:
+    assert len(orphans(notebook_with(prose))) == 1
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "A top-5 error of 15.3 %, or 15.315 %.",
+        "The paper says 60 million parameters; we count 60,965,224.",
+        "The weights take 243.9 MB, that is 232.6 MiB.",
+        "conv1 has 96 kernels of 11 pixels; its field in conv5 is 163 pixels wide.",
+        "Nearly all, 96 %, of the parameters, 92 % of the MACs.",
+        "It scored 100 %.",
+        "In code: `17,000 things` and $12,345 \\%$.",
+        "Training took 5 to 6 days on 2 cards with 3 GB each.",
+        "### Exercise 3 · code · ★ · 99 minutes",
+        "Around 1.2 million pictures, 724.4 M MACs and 724,406,816 MACs.",
+    ],
+)
+def test_right_numbers_pass(prose: str) -> None:
+    assert orphans(notebook_with(prose)) == []
+
+
+def test_computed_numbers_pass() -> None:
+    prose = "It took 12.5 MB and 4,321 steps."
+    assert len(orphans(notebook_with(prose))) == 2
+    assert orphans(notebook_with(prose, output="12.5 MB\n4321")) == []
+    assert orphans(notebook_with(prose, code="assert size == 12.5\nassert steps == 4_321")) == []
+    assert len(orphans(notebook_with(prose, code="size = 12.5"))) == 2, "a literal that nothing compares is no proof"
+
+
+def test_years() -> None:
+    assert years_of("In 2012, arXiv:1404.5997, 2011-2013, 2,012, 20125 and 1989.") == {2012, 2011, 1989}
+    assert 2012 in known_years()
+    assert 1912 not in known_years()
