@@ -28,6 +28,7 @@ __all__ = [
     "pca_rgb",
     "png_bytes",
     "shared_range",
+    "spectra",
     "strongest_slices",
     "tile_maps",
     "tile_pictures",
@@ -145,7 +146,8 @@ def shared_range(maps: Array, *, signed: bool = False) -> tuple[float, float]:
 
 def dead_maps(maps: Array) -> NDArray[np.bool_]:
     """Which of the maps ``(N, H, W)`` are zero everywhere: the unit did not fire at any place."""
-    return np.logical_not(np.any(maps, axis=(1, 2)))
+    dead: NDArray[np.bool_] = ~np.any(maps, axis=(1, 2))
+    return dead
 
 
 def _levels(maps: Array, low: float, high: float) -> Pixels:
@@ -177,7 +179,8 @@ def _cross(height: int, width: int) -> NDArray[np.bool_]:
     offset = rows * width - columns * height
     mirrored = rows * width - (width - 1 - columns) * height
     thickness = max(height, width)
-    return np.logical_or(np.abs(offset) < thickness, np.abs(mirrored) < thickness)
+    cross: NDArray[np.bool_] = np.minimum(np.abs(offset), np.abs(mirrored)) < thickness
+    return cross
 
 
 def _frame(canvas: Pixels, box: tuple[int, int, int, int], colour: int | tuple[int, int, int], width: int = 3) -> None:
@@ -321,6 +324,18 @@ def _pca_part(weights: Array) -> Pixels:
     flat[:, : axes.shape[1]] = samples @ axes
     flat /= np.maximum(np.abs(flat).max(axis=0), 1e-12)
     return filters_to_rgb(flat.reshape(count, height, width, 3).transpose(0, 3, 1, 2))
+
+
+def spectra(weights: Array, *, size: int = 33) -> Array:
+    """Which spatial frequencies each filter of ``(O, I, H, W)`` passes, as ``(O, size, size)`` from 0 to 1.
+
+    The amplitude of the two-dimensional Fourier transform, root mean square over the input channels, each filter's
+    largest set to 1. The middle is frequency 0; the edges are half a cycle a pixel.
+    """
+    amplitude = np.abs(np.fft.fft2(np.asarray(weights, dtype=np.float64), s=(size, size)))
+    mean = np.fft.fftshift(np.sqrt(np.square(amplitude).mean(axis=1)), axes=(1, 2))
+    scaled: Array = mean / np.maximum(mean.max(axis=(1, 2), keepdims=True), 1e-12)
+    return scaled
 
 
 def overlay(

@@ -1,0 +1,198 @@
+"""Every figure is a pure function: titled, labelled, described, and it leaves no trace elsewhere."""
+
+import base64
+import io
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from alexnet_edu import figures, tiles
+from alexnet_edu.diagram import architecture_svg
+from alexnet_edu.errors import AlexNetError
+from alexnet_edu.geometry import layer_table
+from alexnet_edu.specs import get_spec
+
+RNG = np.random.default_rng(0)
+CROP = Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+RGB_FILTERS = RNG.standard_normal((8, 3, 5, 5))
+DEEP_FILTERS = RNG.standard_normal((8, 6, 3, 3))
+MAPS = np.maximum(0, RNG.standard_normal((8, 6, 6)))
+PREDICTION = SimpleNamespace(labels=["cat", "dog", "cup", "car", "cow"], probabilities=[0.5, 0.2, 0.1, 0.1, 0.1])
+RESULTS = [
+    {"year": 2011, "team": "A", "error": 26.0, "kind": "other"},
+    {"year": 2012, "team": "B", "error": 26.2, "kind": "other", "named": True},
+    {"year": 2012, "team": "C", "error": 15.3, "kind": "deep"},
+]
+MODEL_ROWS = [{"name": "alexnet", "macs": 0.7e9, "top1": 56.5, "parameters": 61e6}]
+
+# What each figure is made of, and whether it draws on axes that the caller gives.
+FIGURES = {
+    "filters": (lambda **kw: figures.filter_grid(RGB_FILTERS, **kw), True),
+    "maps": (lambda **kw: figures.feature_map_grid(MAPS, layer="relu1", **kw), True),
+    "tower scores": (
+        lambda **kw: figures.tower_scores({"0": [[0.1, 0.2], [0.5, 0.9]]}, title="Colour", ylabel="chroma", **kw),
+        True,
+    ),
+    "fields": (lambda **kw: figures.receptive_fields(CROP, get_spec("small"), ["conv1", "conv5"], **kw), True),
+    "bars": (lambda **kw: figures.bars({"a": 1.0, "b": 2.0}, title="Times", xlabel="ms", **kw), True),
+    "curves": (
+        lambda **kw: figures.curves([1, 2], {"a": [1, 2]}, title="Times", xlabel="batch", ylabel="ms", **kw),
+        True,
+    ),
+    "cost": (lambda **kw: figures.cost_bars(layer_table(get_spec("paper")), **kw), True),
+    "history": (lambda **kw: figures.ilsvrc_history(RESULTS, **kw), True),
+    "roofline": (
+        lambda **kw: figures.roofline({"conv1": (30, 4e10)}, peak_flops=7e10, bandwidth=1e10, title="Roofline", **kw),
+        True,
+    ),
+    "models": (lambda **kw: figures.model_map(MODEL_ROWS, title="Models", **kw), True),
+    "learning": (lambda: figures.learning_curve([1, 2], {"training": [2, 1]}, {"validation": [0.9, 0.5]}), False),
+    "top 5": (lambda: figures.top5_bars([CROP], [PREDICTION], ["dog"]), False),
+    "grid": (lambda: figures.picture_grid([CROP, np.zeros((4, 4, 3))], ["one", "two"], title="Steps"), False),
+    "heat": (lambda: figures.heat_over(CROP, MAPS[0], title="Occlusion", label="drop"), False),
+    "maps and crop": (lambda: figures.feature_map_grid(MAPS, CROP, layer="relu1"), False),
+}
+
+
+def words(figure: Figure) -> str:
+    """All text in a figure."""
+    from matplotlib.text import Text
+
+    return " | ".join(text.get_text() for text in figure.findobj(Text) if text.get_visible())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_returns_a_described_figure_that_renders(name: str) -> None:
+    figure = FIGURES[name][0]()
+    assert isinstance(figure, Figure)
+    shown = figures.show(figure)
+    assert len(shown.alt) > 15
+    assert f'alt="{shown.alt}"' in shown.html
+    assert repr(shown) == f"<picture: {shown.alt}>"
+
+
+@pytest.mark.parametrize("name", [name for name, (_, takes_axes) in FIGURES.items() if takes_axes])
+def test_draws_on_the_callers_axes(name: str) -> None:
+    mine = Figure()
+    left, right = mine.subplots(1, 2)
+    assert FIGURES[name][0](ax=right) is mine
+    assert not left.has_data() and not left.images
+    assert right.has_data() or right.images
+
+
+@pytest.mark.parametrize("name", ["cost", "history", "roofline", "models", "bars", "curves", "tower scores", "fields"])
+def test_plots_have_a_title_and_label_their_axes(name: str) -> None:
+    (ax,) = FIGURES[name][0]().axes
+    assert ax.get_title()
+    assert ax.get_xlabel() or name == "tower scores"
+    assert ax.get_ylabel() or name in ("cost", "bars")
+
+
+def test_pyplot_is_never_touched() -> None:
+    code = (
+        "import sys, alexnet_edu.figures; assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_map_grid_draws_the_composed_picture_and_says_range_and_dead_maps() -> None:
+    maps = MAPS.copy()
+    maps[3] = 0
+    figure = figures.feature_map_grid(maps[None], CROP, layer="relu1")
+    picture = figure.axes[1].images[0].get_array()
+    assert np.array_equal(picture, np.asarray(tiles.tile_maps(maps, width=1000).convert("RGB")))
+    assert "8 maps of 6 × 6" in words(figure) and "1 of 8" in words(figure)
+    assert f"{maps.max():.3g}" in words(figure)
+    assert np.array_equal(figure.axes[0].images[0].get_array(), np.asarray(CROP))
+
+
+def test_values_before_relu_are_drawn_around_zero() -> None:
+    maps = RNG.standard_normal((4, 5, 5))
+    picture = figures.feature_map_grid(maps).axes[0].images[0].get_array()
+    assert np.array_equal(picture, np.asarray(tiles.tile_maps(maps, signed=True, width=1000).convert("RGB")))
+
+
+@pytest.mark.parametrize("view", [view for view in figures.VIEWS if view != "colour"])
+def test_deep_filters_have_four_views(view: str) -> None:
+    picture, how = figures.filter_view(DEEP_FILTERS, view, channel=2, groups=2)
+    assert picture.size > (50, 50)
+    assert how
+
+
+def test_channels_view_shows_one_filter() -> None:
+    picture, how = figures.filter_view(DEEP_FILTERS, "channels", channel=2)
+    expected = tiles.tile_maps(DEEP_FILTERS[2], signed=True)
+    assert picture.tobytes() == expected.tobytes()
+    assert "filter 2" in how
+
+
+def test_wrong_views_are_refused() -> None:
+    with pytest.raises(AlexNetError, match="strongest"):
+        figures.filter_view(RGB_FILTERS, "rainbow")
+    with pytest.raises(AlexNetError, match="PCA"):
+        figures.filter_grid(DEEP_FILTERS, "conv2")
+
+
+def test_filters_of_a_model_by_layer_name() -> None:
+    from alexnet_edu.models import get_model
+
+    model = get_model("small", num_classes=2)
+    assert "48 filters of 11 × 11 × 3" in words(figures.filter_grid(model, "conv1"))
+    assert "within a tower" in words(figures.filter_grid(model, "conv2", view="pca"))
+    with pytest.raises(AlexNetError, match="conv5"):
+        figures.filter_grid(model, "relu1")
+
+
+def test_cost_bars_show_the_tables_shares() -> None:
+    table = layer_table(get_spec("paper"))
+    text = words(figures.cost_bars(table))
+    assert f"{100 * table['fc6'].parameters / table.total_parameters:.1f}" in text
+    assert f"{table.total_macs:,}" in text
+
+
+def test_top5_marks_the_true_label_in_words_too() -> None:
+    text = words(figures.top5_bars([CROP], [PREDICTION], ["dog"]))
+    assert "dog ✓" in text and "cat ✓" not in text
+    assert "50.0%" in text
+
+
+def test_fields_are_drawn_to_size() -> None:
+    ax = figures.receptive_fields(CROP, get_spec("small"), ["conv1", "conv5"]).axes[0]
+    assert [patch.get_width() for patch in ax.patches] == [11, 163]
+
+
+def test_history_connects_the_best_of_each_year() -> None:
+    ax = figures.ilsvrc_history(RESULTS).axes[0]
+    assert ax.lines[0].get_xydata().tolist() == [[2011, 26.0], [2012, 15.3]]
+    assert {"A 26.0", "B 26.2", "C 15.3"} <= {text.get_text() for text in ax.texts}
+
+
+def test_show_needs_a_description_and_escapes_it() -> None:
+    with pytest.raises(AlexNetError, match="alt"):
+        figures.show(CROP)
+    assert 'alt="a &lt;b&gt; &quot;c&quot;"' in figures.show(CROP, alt='a <b> "c"').html
+
+
+def test_show_embeds_the_pixels() -> None:
+    picture = tiles.tile_maps(MAPS)
+    html = figures.show(picture, alt="eight maps").html
+    kind, data = re.search(r"data:image/(\w+);base64,([^\"]+)", html).groups()
+    assert kind == "png"
+    shown = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+    assert np.array_equal(np.asarray(shown), np.asarray(picture.convert("RGB")))
+
+
+def test_show_takes_svg_with_its_own_title() -> None:
+    shown = figures.show(architecture_svg(get_spec("small")))
+    assert shown.alt.endswith("architecture to scale")
+    assert "<svg" in shown._repr_html_()
+
+
+def test_same_data_same_description() -> None:
+    assert FIGURES["maps"][0]().get_label() == FIGURES["maps"][0]().get_label()
