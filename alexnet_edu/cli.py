@@ -21,6 +21,7 @@ from alexnet_edu.errors import AlexNetError
 __all__ = ["COMMANDS", "main", "print_error"]
 
 COMMANDS = {
+    "bench": ("alexnet_edu.bench", "measure this machine with the networks"),
     "models": ("alexnet_edu.commands.models", "list the networks and what each costs"),
     "predict": ("alexnet_edu.commands.predict", "say what pictures show"),
     "train": ("alexnet_edu.commands.train", "train a network by a recipe"),

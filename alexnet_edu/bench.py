@@ -1,0 +1,519 @@
+"""``alexnet-edu bench``: what this machine does with the networks, measured side by side, as a table or as JSON.
+
+Every figure is the median of several runs after a warm-up, with its quartiles; work that a device does on its own time
+is waited for. One MAC counts as two floating-point operations (FLOP). Notebook 07 builds these steps one by one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import quantiles
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from alexnet_edu.errors import AlexNetError
+from alexnet_edu.geometry import layer_table
+from alexnet_edu.layers import LocalResponseNorm
+from alexnet_edu.models import AlexNet, get_model
+from alexnet_edu.specs import Conv, Linear, Spec, get_spec
+
+__all__ = [
+    "Row",
+    "Timing",
+    "add_arguments",
+    "bandwidth",
+    "benchmark",
+    "committed_results",
+    "layer_times",
+    "machine",
+    "matmul_peak",
+    "measure",
+    "run",
+    "scaled",
+    "synchronize",
+]
+
+_PATIENCE = 20  # a call so slow that `least` runs take this many times the time wanted gets fewer
+RESULTS = Path(__file__).with_name("assets") / "benchmarks"
+Device = torch.device
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a call takes, in seconds.
+
+    Attributes:
+        median: half of the runs were faster.
+        low: a quarter of the runs were faster.
+        high: three quarters of the runs were faster.
+        runs: how many were timed.
+    """
+
+    median: float
+    low: float
+    high: float
+    runs: int
+
+    def __str__(self) -> str:
+        return f"{self.median * 1e3:.3g} ms ({self.low * 1e3:.3g} to {self.high * 1e3:.3g}, {self.runs} runs)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of the benchmark.
+
+    Attributes:
+        group: what it belongs to: rows of one group are to be compared.
+        name: what was timed.
+        timing: of one call, in seconds.
+        pictures: how many pictures one call takes; 0 where there are none.
+        macs: multiply-accumulates of one call; 0 where they do not matter.
+        bytes: smallest possible memory traffic of one call; 0 where it does not matter.
+        note: how the result differs from the first row of the group, where that was looked at.
+    """
+
+    group: str
+    name: str
+    timing: Timing
+    pictures: int = 0
+    macs: int = 0
+    bytes: int = 0
+    note: str = ""
+
+
+# Measuring
+
+
+def synchronize(device: Device | str = "cpu") -> None:
+    """Waits until an accelerator has done all that it was asked; a CPU works while it is being called."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        torch.cuda.synchronize(device)
+    elif kind == "mps":
+        torch.mps.synchronize()
+
+
+def measure(
+    call: Callable[[], object],
+    *,
+    seconds: float = 0.5,
+    warm_up: int = 2,
+    least: int = 5,
+    device: Device | str = "cpu",
+) -> Timing:
+    """Times ``call``.
+
+    Args:
+        call: what to time.
+        seconds: goes on for at least this long, and
+        least: at least this often.
+        warm_up: calls before that which are not counted: first calls allocate, choose kernels and fill caches.
+        device: what the call works on.
+    """
+    for _ in range(warm_up):
+        call()
+    synchronize(device)
+    times: list[float] = []
+    while len(times) < 2 or (
+        (len(times) < least or sum(times) < seconds) and sum(times) < _PATIENCE * max(seconds, 0.1)
+    ):
+        start = perf_counter()
+        call()
+        synchronize(device)
+        times.append(perf_counter() - start)
+    low, median, high = quantiles(times, n=4, method="inclusive")
+    return Timing(median, low, high, len(times))
+
+
+def layer_times(model: AlexNet, x: Tensor, *, seconds: float = 0.1) -> dict[str, Timing]:
+    """The time of each layer of a network alone, by name, on the values that reach it from ``x`` (N, 3, H, W)."""
+    times = {}
+    with torch.inference_mode():
+        for name, layer in model.named_children():
+            times[name] = measure(lambda layer=layer, x=x: layer(x), seconds=seconds, device=x.device)  # type: ignore[misc]
+            x = layer(x)
+    return times
+
+
+def matmul_peak(
+    dtype: torch.dtype = torch.float32, *, side: int = 2048, device: Device | str = "cpu", seconds: float = 0.5
+) -> float:
+    """FLOP/s of the fastest run of a product of two square matrices: what the arithmetic of this machine can reach."""
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    return 2 * side**3 / _fastest(lambda: a @ b, seconds, device)
+
+
+def bandwidth(*, megabytes: int = 256, device: Device | str = "cpu", seconds: float = 0.5) -> float:
+    """Bytes/s of the fastest copy of a large tensor, read and write counted: what the memory can reach."""
+    source = torch.ones(megabytes * 2**18, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / _fastest(lambda: target.copy_(source), seconds, device)
+
+
+def _fastest(call: Callable[[], object], seconds: float, device: Device | str) -> float:
+    """A peak is a limit, so the fastest run counts, not the middle one."""
+    best = float("inf")
+
+    def timed() -> None:
+        nonlocal best
+        start = perf_counter()
+        call()
+        synchronize(device)
+        best = min(best, perf_counter() - start)
+
+    measure(timed, seconds=seconds, device=device)
+    return best
+
+
+def machine(device: Device | str = "cpu") -> dict[str, Any]:
+    """What the figures belong to: processor, threads, versions."""
+    kind = torch.device(device).type
+    return {
+        "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind,
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bf16_hardware": bf16_hardware(device),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "alexnet_edu": _version("alexnet-edu"),
+    }
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def bf16_hardware(device: Device | str = "cpu") -> bool:
+    """Whether the device multiplies bfloat16 numbers itself; elsewhere they are converted, which is slower."""
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and "avx512_bf16" in flags.read_text(encoding="utf-8")
+
+
+# What is compared
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to measure."""
+
+    device: Device
+    seconds: float
+    batches: tuple[int, ...]
+    sides: tuple[int, ...]
+    widths: tuple[float, ...]
+    compiled: bool
+
+    @property
+    def batch(self) -> int:
+        """The size of the large batches."""
+        return self.batches[-1]
+
+
+QUICK = {"seconds": 0.15, "batches": (1, 8), "sides": (128, 224), "widths": (0.5, 1.0)}
+FULL = {
+    "seconds": 1.0,
+    "batches": (1, 2, 4, 8, 16, 32),
+    "sides": (96, 128, 160, 224, 320, 448),
+    "widths": (0.25, 0.5, 1.0),
+}
+
+
+def scaled(spec: Spec, width: float) -> Spec:
+    """The same network with ``width`` times as many maps and hidden units (in whole multiples of 2, for the towers)."""
+
+    def scale(layer: Any) -> Any:
+        if isinstance(layer, Conv):
+            return replace(layer, out_channels=2 * round(layer.out_channels * width / 2))
+        if isinstance(layer, Linear) and layer is not spec.layers[-1]:
+            return replace(layer, out_features=round(layer.out_features * width))
+        return layer
+
+    return replace(spec, layers=tuple(map(scale, spec.layers)))
+
+
+def _pictures(spec: Spec, count: int, device: Device, side: int | None = None) -> Tensor:
+    side = side or spec.input_size
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def _network_row(plan: Plan, group: str, name: str, model: nn.Module, x: Tensor, macs: int) -> Row:
+    with torch.inference_mode():
+        timing = measure(lambda: model(x), seconds=plan.seconds, device=plan.device)
+    return Row(group, name, timing, pictures=len(x), macs=macs * len(x))
+
+
+def by_batch(plan: Plan) -> Iterator[Row]:
+    """Plain eager float32: torchvision's network and the paper's."""
+    for network in ("torchvision", "paper"):
+        model = get_model(network).eval().to(plan.device)
+        macs = layer_table(model.spec).total_macs
+        for batch in plan.batches:
+            x = _pictures(model.spec, batch, plan.device)
+            yield _network_row(plan, f"batch, {network}", f"batch {batch}", model, x, macs)
+
+
+def by_side(plan: Plan) -> Iterator[Row]:
+    """Growth with resolution; the network is torchvision's, whose pooling before fc6 adapts."""
+    model = get_model("torchvision").eval().to(plan.device)
+    for side in plan.sides:
+        x = _pictures(model.spec, 4, plan.device, side)
+        macs = layer_table(model.spec, side).total_macs
+        yield _network_row(plan, "resolution, torchvision, batch 4", f"{side} pixels", model, x, macs)
+
+
+def by_width(plan: Plan) -> Iterator[Row]:
+    """Growth with the number of maps."""
+    for width in plan.widths:
+        spec = scaled(get_spec("paper"), width)
+        model = AlexNet(spec).eval().to(plan.device)
+        x = _pictures(spec, 4, plan.device)
+        macs = layer_table(spec).total_macs
+        yield _network_row(plan, "width, paper, batch 4", f"width x {width:g}", model, x, macs)
+
+
+def by_mode(plan: Plan) -> Iterator[Row]:
+    """Dtype, memory layout and compilation, for one picture and for a batch."""
+    base = get_model("torchvision").eval().to(plan.device)
+    macs = layer_table(base.spec).total_macs
+    for batch in (1, plan.batch):
+        x = _pictures(base.spec, batch, plan.device)
+        with torch.inference_mode():
+            want = base(x)
+        for name, dtype, layout, compiled in _modes(plan):
+            model = copy.deepcopy(base).to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
+            if compiled:
+                model = torch.compile(model)
+            inputs = x.to(dtype, memory_format=layout)
+            row = _network_row(plan, f"mode, torchvision, batch {batch}", name, model, inputs, macs)
+            with torch.inference_mode():
+                error = ((model(inputs).float() - want).norm() / want.norm()).item()
+            yield replace(row, note=f"differs by {error:.1e} (relative)" if name != "eager float32" else "")
+
+
+def _modes(plan: Plan) -> Iterator[tuple[str, torch.dtype, torch.memory_format, bool]]:
+    plain, last = torch.contiguous_format, torch.channels_last
+    yield "eager float32", torch.float32, plain, False
+    yield "channels_last float32", torch.float32, last, False
+    yield "eager bfloat16", torch.bfloat16, plain, False
+    yield "channels_last bfloat16", torch.bfloat16, last, False
+    if plan.compiled:
+        yield "compiled float32", torch.float32, plain, True
+        yield "compiled channels_last bfloat16", torch.bfloat16, last, True
+
+
+def by_norm(plan: Plan) -> Iterator[Row]:
+    """Response normalisation beside its peer and beside a ReLU, which moves as many bytes."""
+    x = torch.randn(plan.batch, 96, 55, 55, generator=torch.Generator().manual_seed(0)).to(plan.device)
+    settings = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}
+    ours = LocalResponseNorm(**settings)  # type: ignore[arg-type]
+    calls: dict[str, Callable[[Tensor], Tensor]] = {
+        "F.relu": F.relu,
+        "torch.nn.LocalResponseNorm": nn.LocalResponseNorm(**settings),  # type: ignore[arg-type]
+        "alexnet_edu LocalResponseNorm": ours,
+    }
+    if plan.compiled:
+        calls["alexnet_edu, compiled"] = torch.compile(ours)
+    for name, call in calls.items():
+        with torch.inference_mode():
+            timing = measure(lambda call=call: call(x), seconds=plan.seconds, device=plan.device)  # type: ignore[misc]
+        yield Row(f"LRN, {plan.batch} x 96 x 55 x 55", name, timing, pictures=len(x), bytes=2 * x.nbytes)
+
+
+def by_layer(plan: Plan) -> Iterator[Row]:
+    """Each layer of the paper's network alone."""
+    model = get_model("paper").eval().to(plan.device)
+    table = layer_table(model.spec)
+    for name, timing in layer_times(model, _pictures(model.spec, 8, plan.device), seconds=plan.seconds / 4).items():
+        yield Row("layer, paper, batch 8", name, timing, pictures=8, macs=8 * table[name].macs)
+
+
+def by_runtime(plan: Plan) -> Iterator[Row]:
+    """onnxruntime on the same network, where it is installed."""
+    if plan.device.type != "cpu" or not all(map(find_spec, ("onnxruntime", "onnx", "onnxscript"))):
+        return
+    import io
+
+    import onnxruntime  # type: ignore[import-not-found, unused-ignore]
+
+    model = get_model("torchvision").eval()
+    for batch in (1, plan.batch):
+        x = _pictures(model.spec, batch, plan.device)
+        file = io.BytesIO()
+        torch.onnx.export(nn.Sequential(*model.children()), (x,), file, dynamo=False)  # type: ignore[arg-type]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+        feed = {session.get_inputs()[0].name: x.numpy()}
+        timing = measure(lambda feed=feed, session=session: session.run(None, feed), seconds=plan.seconds)  # type: ignore[misc]
+        macs = layer_table(model.spec).total_macs * batch
+        yield Row(f"mode, torchvision, batch {batch}", "onnxruntime float32", timing, pictures=batch, macs=macs)
+
+
+def by_picture(plan: Plan) -> Iterator[Row]:
+    """The filter grid: one composed picture beside the usual one subplot a filter, both to PNG."""
+    import io
+
+    from matplotlib.figure import Figure
+
+    from alexnet_edu.tiles import filters_to_rgb, png_bytes, tile_pictures
+
+    weights = get_model("torchvision").get_parameter("conv1.weight").detach().numpy()
+
+    def subplots() -> None:
+        figure = Figure(figsize=(8, 8))
+        for ax, kernel in zip(figure.subplots(8, 8).ravel(), filters_to_rgb(weights, shared=False), strict=True):
+            ax.imshow(kernel)
+            ax.axis("off")
+        figure.savefig(io.BytesIO(), format="png")
+
+    def composed() -> None:
+        png_bytes(tile_pictures(filters_to_rgb(weights)))
+
+    for name, call in (("one subplot a filter (matplotlib)", subplots), ("one composed picture", composed)):
+        yield Row("picture of 64 filters", name, measure(call, seconds=plan.seconds, warm_up=1, least=3))
+
+
+PARTS: tuple[Callable[[Plan], Iterator[Row]], ...] = (
+    by_batch,
+    by_mode,
+    by_runtime,
+    by_norm,
+    by_layer,
+    by_side,
+    by_width,
+    by_picture,
+)
+
+
+def has_compiler() -> bool:
+    """Whether ``torch.compile`` works here; it needs a C++ compiler or, on a GPU, Triton."""
+    try:
+        return bool(torch.compile(lambda x: x.relu() + 1)(torch.ones(8)).sum() == 16)
+    except Exception:
+        return False
+
+
+def benchmark(
+    *, quick: bool = False, device: Device | str = "cpu", tell: Callable[[str], object] = lambda line: None
+) -> dict[str, Any]:
+    """Runs everything.
+
+    Args:
+        quick: fewer sizes, shorter runs, nothing compiled.
+        device: where.
+        tell: called with one line a figure, as soon as it is there.
+
+    Returns:
+        ``machine``, ``date``, ``quick``, ``peaks`` (FLOP/s by dtype, bytes/s) and ``rows``, fit for JSON.
+    """
+    settings: dict[str, Any] = QUICK if quick else FULL
+    plan = Plan(device=torch.device(device), compiled=not quick and has_compiler(), **settings)
+    peaks = _peaks(plan)
+    tell(", ".join(f"{name} {value / 1e9:,.0f} G/s" for name, value in peaks.items()))
+    rows = []
+    for part in PARTS:
+        for row in part(plan):
+            rows.append(row_as_json(row, peaks))
+            tell(row_as_text(rows[-1]))
+    return {
+        "machine": machine(device),
+        "date": datetime.now(UTC).date().isoformat(),
+        "quick": quick,
+        "peaks": peaks,
+        "rows": rows,
+    }
+
+
+def _peaks(plan: Plan) -> dict[str, float]:
+    side = 1024 if plan.seconds < 0.5 else 2048
+    types = {"float32 FLOP": torch.float32, "bfloat16 FLOP": torch.bfloat16}
+    flops = {
+        name: matmul_peak(dtype, side=side, device=plan.device, seconds=plan.seconds) for name, dtype in types.items()
+    }
+    return flops | {"memory bytes": bandwidth(device=plan.device, seconds=plan.seconds)}
+
+
+def row_as_json(row: Row, peaks: dict[str, float]) -> dict[str, Any]:
+    """One figure with its rates and its share of the machine's peak."""
+    seconds = row.timing.median
+    data = asdict(row)
+    if row.pictures:
+        data["pictures_per_second"] = row.pictures / seconds
+    if row.macs:
+        data["flops"] = 2 * row.macs / seconds
+        data["share_of_peak"] = data["flops"] / peaks["bfloat16 FLOP" if "bfloat16" in row.name else "float32 FLOP"]
+    if row.bytes:
+        data["share_of_peak"] = row.bytes / seconds / peaks["memory bytes"]
+    return data
+
+
+def row_as_text(row: dict[str, Any]) -> str:
+    """One line of the table."""
+    share = f"{row['share_of_peak']:6.0%} of peak" if "share_of_peak" in row else ""
+    rate = f"{row['pictures_per_second']:9,.1f} pictures/s" if "pictures_per_second" in row else ""
+    timing = str(Timing(**row["timing"]))
+    return f"{row['group']:34}  {row['name']:34}  {timing:40}  {rate:21}  {share:15}  {row['note']}".rstrip()
+
+
+def committed_results() -> dict[str, dict[str, Any]]:
+    """The measured runs that the package carries, by name."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+
+
+# The command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options to ``parser``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; nothing compiled")
+    parser.add_argument("--device", default="cpu", help="cpu (the default), cuda or mps")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measures and prints; the exit status is 0."""
+    _require(args.device)
+    out = sys.stderr if args.json else sys.stdout
+    result = benchmark(quick=args.quick, device=args.device, tell=lambda line: print(line, file=out, flush=True))
+    if args.json:
+        print(json.dumps(result, indent=1))
+    else:
+        print(", ".join(f"{name}: {value}" for name, value in result["machine"].items()))
+    return 0
+
+
+def _require(device: str) -> None:
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        raise AlexNetError(f"There is no device {device!r} here; choose cpu, cuda or mps.") from problem

@@ -1,0 +1,145 @@
+"""The measuring machinery and the shape of its results. No test here asks how fast this machine is."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from alexnet_edu import bench
+from alexnet_edu.cli import main
+from alexnet_edu.geometry import layer_table
+from alexnet_edu.models import AlexNet
+from alexnet_edu.specs import get_spec
+
+TINY = {"seconds": 0.001, "batches": (1, 2), "sides": (64,), "widths": (0.125,)}
+
+
+def test_measure_counts_runs_and_orders_quartiles():
+    calls = []
+    timing = bench.measure(lambda: calls.append(time.sleep(0.001)), seconds=0.01, warm_up=3, least=4)
+    assert len(calls) == timing.runs + 3 and timing.runs >= 4
+    assert 0.001 <= timing.low <= timing.median <= timing.high
+    assert "ms" in str(timing) and f"{timing.runs} runs" in str(timing)
+
+
+def test_measure_does_not_wait_for_ever_on_a_slow_call():
+    assert bench.measure(lambda: time.sleep(0.3), seconds=0.01, warm_up=0, least=50).runs < 10
+
+
+def test_the_median_ignores_one_slow_run():
+    pauses = iter([0.0, 0.0, 0.05] + [0.0] * 100)
+    timing = bench.measure(lambda: time.sleep(next(pauses)), seconds=0, warm_up=0, least=9)
+    assert timing.median < 0.02
+
+
+def test_peaks_are_positive():
+    assert bench.matmul_peak(side=128, seconds=0.01) > 1e6
+    assert bench.bandwidth(megabytes=8, seconds=0.01) > 1e6
+
+
+def test_scaled_keeps_towers_whole_and_classes():
+    spec = get_spec("paper")
+    assert bench.scaled(spec, 1.0) == spec
+    quarter = bench.scaled(spec, 0.25)
+    assert quarter["conv1"].out_channels == 24 and quarter["fc8"].out_features == 1000
+    assert AlexNet(quarter)(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
+    assert layer_table(quarter).total_macs < layer_table(spec).total_macs / 8
+
+
+def test_layer_times_name_every_layer():
+    model = AlexNet(bench.scaled(get_spec("paper"), 0.125)).eval()
+    assert list(bench.layer_times(model, torch.zeros(1, 3, 224, 224), seconds=0)) == [
+        name for name, _ in model.named_children()
+    ]
+
+
+@pytest.fixture(scope="module")
+def result():
+    """A whole run on networks an eighth as wide, compiler left out."""
+    small = {name: bench.scaled(get_spec(name), 0.125) for name in ("paper", "torchvision")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "QUICK", TINY)
+        patch.setattr(bench, "get_model", lambda name: AlexNet(small[name]))
+        patch.setattr(bench, "get_spec", small.__getitem__)
+        patch.setattr(bench, "matmul_peak", lambda *args, **kwargs: 1e11)
+        patch.setattr(bench, "bandwidth", lambda *args, **kwargs: 1e10)
+        patch.setattr(bench, "PARTS", tuple(part for part in bench.PARTS if part is not bench.by_picture))
+        return bench.benchmark(quick=True)
+
+
+def test_a_run_is_json_with_machine_versions_and_threads(result):
+    assert json.loads(json.dumps(result)) == result
+    assert {"cpu", "cores", "threads", "torch", "python"} <= result["machine"].keys()
+    assert result["machine"]["torch"] == torch.__version__
+
+
+def test_rows_hold_rates_that_follow_from_their_times(result):
+    assert len(result["rows"]) > 20
+    for row in result["rows"]:
+        timing = row["timing"]
+        assert 0 < timing["low"] <= timing["median"] <= timing["high"]
+        if row["macs"]:
+            assert row["flops"] == pytest.approx(2 * row["macs"] / timing["median"])
+            assert row["share_of_peak"] == pytest.approx(row["flops"] / 1e11)
+        assert bench.row_as_text(row).startswith(row["group"])
+
+
+def test_groups_hold_their_peers(result):
+    groups = {}
+    for row in result["rows"]:
+        groups.setdefault(row["group"], []).append(row["name"])
+    assert groups["LRN, 2 x 96 x 55 x 55"] == [
+        "F.relu",
+        "torch.nn.LocalResponseNorm",
+        "alexnet_edu LocalResponseNorm",
+    ]
+    assert groups["mode, torchvision, batch 2"][:4] == [
+        "eager float32",
+        "channels_last float32",
+        "eager bfloat16",
+        "channels_last bfloat16",
+    ]
+
+
+def test_modes_compute_the_same_network(result):
+    for row in result["rows"]:
+        if row["note"]:
+            assert float(row["note"].split()[2]) < (0.05 if "bfloat16" in row["name"] else 1e-4)
+
+
+def test_the_filter_picture_has_its_peer():
+    plan = bench.Plan(torch.device("cpu"), 0.0, (1,), (), (), False)
+    usual, composed = (row.timing.median for row in bench.by_picture(plan))
+    print(f"one subplot a filter: {usual * 1e3:.0f} ms; one composed picture: {composed * 1e3:.1f} ms")
+    assert composed < usual / 5
+
+
+def test_the_command_prints_a_table_or_json(monkeypatch, capsys):
+    row = bench.Row("group", "name", bench.Timing(0.25, 0.2, 0.3, 5), pictures=4, macs=10**9)
+    monkeypatch.setattr(bench, "PARTS", (lambda plan: iter([row, replace(row, name="other", macs=0, bytes=100)]),))
+    monkeypatch.setattr(bench, "_peaks", lambda plan: {"float32 FLOP": 1e11, "memory bytes": 1e10})
+    assert main(["bench", "--quick"]) == 0
+    text = capsys.readouterr().out
+    assert "250 ms (200 to 300, 5 runs)" in text and "8% of peak" in text and "torch" in text
+    assert main(["bench", "--quick", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert [row["name"] for row in json.loads(captured.out)["rows"]] == ["name", "other"]
+    assert "250 ms" in captured.err
+
+
+def test_a_device_that_is_not_there_is_one_sentence(capsys):
+    assert main(["bench", "--device", "nonsense"]) == 1
+    assert capsys.readouterr().err.startswith("error: There is no device 'nonsense' here")
+
+
+def test_the_committed_runs_say_where_they_come_from():
+    runs = bench.committed_results()
+    assert runs
+    for run in runs.values():
+        assert not run["quick"] and {"cpu", "threads", "torch"} <= run["machine"].keys()
+        groups = {row["group"].partition(",")[0] for row in run["rows"]}
+        assert {"batch", "mode", "LRN", "layer", "resolution", "width"} <= groups
