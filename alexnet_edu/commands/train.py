@@ -70,6 +70,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"Saved in {args.out}; the same command goes on from here.", file=sys.stderr)
         return 130
     if int(os.environ.get("RANK", "0")) == 0:
+        if args.export:
+            found = result["export_difference"]
+            print(
+                f"{args.export}: exported and trained logits differ by at most {found['largest']:.2g}, with a standard "
+                f"deviation of {found['spread']:.2g}: what LRN's limit or a mean image leaves out.",
+                file=sys.stderr,
+            )
         brief = {name: {k: v for k, v in part.items() if k != "per_class"} for name, part in result.items()}
         print(json.dumps(brief))
     return 0

@@ -1,0 +1,141 @@
+"""The network while it trains, and its way back to plain weights."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from alexnet_edu.layers import Dropout2012, LocalResponseNorm
+from alexnet_edu.models import AlexNet
+from alexnet_edu.train.files import write_atomically
+from alexnet_edu.train.recipes import Recipe
+from alexnet_edu.weights import Preprocess
+
+__all__ = ["fold", "logits_difference", "save_export", "start_weights", "training_network"]
+
+
+class Constant(nn.Module):
+    """Multiplies by a number: LRN at small activations, ``k ** -beta``."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+def start_weights(model: AlexNet, recipe: Recipe) -> None:
+    """Draws the starting weights where the recipe wants others than the spec; the last layer keeps its own."""
+    last = model.spec.layers[-1].name
+    for name, layer in model.named_children():
+        if not isinstance(layer, (nn.Conv2d, nn.Linear)) or name == last:
+            continue
+        if recipe.start == "kaiming":
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        std = {"conv1": recipe.conv1_std}.get(name, recipe.conv345_std if name in ("conv3", "conv4", "conv5") else None)
+        if std is not None:
+            nn.init.normal_(layer.weight, std=std)
+
+
+def training_network(model: AlexNet, recipe: Recipe) -> nn.Sequential:
+    """The children of ``model``, the very same modules, with what the recipe adds only while training.
+
+    Batch norm follows each convolution and hidden linear layer (whose bias it replaces), LRN becomes its limit,
+    and dropout moves, as the recipe says. Layers keep their names; added ones end in ``_norm`` and ``_drop``.
+    """
+    network = nn.Sequential()
+    last = model.spec.layers[-1].name
+    for name, layer in model.named_children():
+        if recipe.dropout is not None and isinstance(layer, (nn.Dropout, Dropout2012)):
+            continue
+        if recipe.dropout and name in recipe.dropout:
+            network.add_module(f"{name}_drop", nn.Dropout(recipe.dropout[name]))
+        if recipe.lrn == "limit" and isinstance(layer, LocalResponseNorm):
+            layer = Constant(layer.k**-layer.beta)
+        network.add_module(name, layer)
+        if recipe.batch_norm and isinstance(layer, (nn.Conv2d, nn.Linear)) and name != last:
+            layer.bias = None
+            norm = nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d
+            network.add_module(f"{name}_norm", norm(len(layer.weight)))
+    return network
+
+
+@torch.no_grad()
+def fold(network: nn.Module, model: AlexNet) -> AlexNet:
+    """The trained network as a plain AlexNet: batch norm becomes part of the weights and biases before it.
+
+    Args:
+        network: from ``training_network``, trained (or the running average of such).
+        model: the AlexNet that it was made from; it tells spec and number of classes and is not changed.
+    """
+    layers = dict(network.named_children())
+    plain = AlexNet(model.spec)
+    for name, target in plain.named_children():
+        if not isinstance(target, (nn.Conv2d, nn.Linear)):
+            continue
+        source, norm = layers[name], layers.get(f"{name}_norm")
+        assert isinstance(source, (nn.Conv2d, nn.Linear)) and target.bias is not None
+        if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            assert norm.running_var is not None and norm.running_mean is not None
+            factor = norm.weight * (norm.running_var + norm.eps).rsqrt()
+            target.weight.copy_(source.weight * factor.view(-1, *[1] * (source.weight.ndim - 1)))
+            target.bias.copy_(norm.bias - norm.running_mean * factor)
+        else:
+            target.load_state_dict(source.state_dict())
+    return plain.eval()
+
+
+@torch.no_grad()
+def logits_difference(network: nn.Module, plain: AlexNet, batch: Tensor, plain_batch: Tensor) -> dict[str, float]:
+    """How far the exported network is from the trained one on pictures (N, 3, H, W), in float32 on a CPU.
+
+    The difference is what LRN's limit leaves out, plus rounding.
+
+    Args:
+        network: as trained.
+        plain: as exported.
+        batch: the pictures as ``network`` sees them.
+        plain_batch: the pictures as ``plain`` will see them.
+
+    Returns:
+        the largest difference of two logits, the logits' standard deviation, and the share of pictures for which
+        both networks name the same class.
+    """
+    a = copy.deepcopy(network).cpu().float().eval()(batch)
+    b = copy.deepcopy(plain).cpu().float().eval()(plain_batch)
+    same = (a.argmax(1) == b.argmax(1)).float().mean().item()
+    return {"largest": (a - b).abs().max().item(), "spread": a.std().item(), "same_class": same}
+
+
+def save_export(
+    path: Path,
+    model: AlexNet,
+    categories: tuple[str, ...],
+    preprocess: Preprocess,
+    training: dict[str, Any],
+    *,
+    half: bool,
+) -> None:
+    """Writes a safetensors file that ``load_pretrained(path)`` reads: weights, categories, preprocessing, training.
+
+    Args:
+        path: the file.
+        model: plain, on the CPU.
+        categories: the classes' names.
+        preprocess: what the network expects of a picture.
+        training: how it was trained, for the record.
+        half: store half precision.
+    """
+    tensors = {name: (value.half() if half else value).contiguous() for name, value in model.state_dict().items()}
+    entries = {"categories": categories, "preprocess": asdict(preprocess), "training": training}
+    metadata = {name: json.dumps(value) for name, value in entries.items()} | {"format": "pt", "model": model.spec.name}
+    write_atomically(path, lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
