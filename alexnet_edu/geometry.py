@@ -10,6 +10,7 @@ from math import prod
 
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.specs import Flatten, Layer, Shape, Spec
+from alexnet_edu.tables import Table
 
 __all__ = ["LayerInfo", "LayerTable", "layer_table", "receptive_field_box", "trace", "valid_input_sizes"]
 
@@ -48,7 +49,7 @@ class LayerInfo:
         return prod(self.output_shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerTable:
     """All rows of a network for one input size. Prints as text, shows as HTML in a notebook."""
 
@@ -81,8 +82,8 @@ class LayerTable:
         """Values that the layers produce for one picture; in float32 each takes four bytes."""
         return sum(row.activations for row in self.rows)
 
-    def cells(self) -> list[tuple[str, ...]]:
-        """The table as text cells: a header, the input, a row a layer, the totals."""
+    def table(self) -> Table:
+        """A row for the input, one for each layer and one for the totals."""
         share = 100 / self.total_parameters
         mac_share = 100 / self.total_macs
         body = [
@@ -98,34 +99,24 @@ class LayerTable:
             )
             for row in self.rows
         ]
-        return [
+        return Table(
             ("layer", "output C x H x W", "parameters", "%", "MACs", "%", "field (px)", "jump (px)"),
-            ("input", _by(self.input_shape), "", "", "", "", "1", "1"),
-            *body,
-            ("total", "", f"{self.total_parameters:,}", "100", f"{self.total_macs:,}", "100", "", ""),
-        ]
+            [
+                ("input", _by(self.input_shape), "", "", "", "", "1", "1"),
+                *body,
+                ("total", "", f"{self.total_parameters:,}", "100", f"{self.total_macs:,}", "100", "", ""),
+            ],
+            caption=self.spec.title,
+            left=2,
+        )
 
     def __str__(self) -> str:
-        cells = self.cells()
-        widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-        lines = [
-            "  ".join(
-                text.ljust(w) if i < 2 else text.rjust(w) for i, (text, w) in enumerate(zip(line, widths, strict=True))
-            )
-            for line in cells
-        ]
-        return "\n".join(line.rstrip() for line in lines)
+        return str(self.table())
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        header, *body = self.cells()
-        align = ['style="text-align:left"'] * 2 + ['style="text-align:right"'] * (len(header) - 2)
-        head = "".join(f'<th scope="col" {a}>{text}</th>' for text, a in zip(header, align, strict=True))
-        rows = "".join(
-            "<tr>" + "".join(f"<td {a}>{text}</td>" for text, a in zip(line, align, strict=True)) + "</tr>"
-            for line in body
-        )
-        caption = f"<caption>{self.spec.title}</caption>"
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return self.table()._repr_html_()
 
 
 def _by(shape: Shape) -> str:
