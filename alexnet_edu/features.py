@@ -21,6 +21,8 @@ from alexnet_edu.weights import Pretrained
 __all__ = [
     "Neighbours",
     "Patch",
+    "chroma",
+    "concentration",
     "embed",
     "feature_maps",
     "filters",
@@ -144,6 +146,39 @@ def filters(model: Network, layer: str = "conv1") -> Tensor:
     if layer not in weights:
         raise AlexNetError(f"{layer!r} is no convolution of this network; choose one of {', '.join(weights)}.")
     return weights[layer].detach().clone()
+
+
+def chroma(weights: Tensor) -> Tensor:
+    """How colourful each filter is: the share of its energy that is not grey, 0 to 1.
+
+    The grey part is the mean over the colours at each place.
+
+    Args:
+        weights: ``(O, 3, H, W)``.
+
+    Returns:
+        ``(O,)``
+    """
+    colour = weights - weights.mean(1, keepdim=True)
+    return colour.square().sum((1, 2, 3)) / weights.square().sum((1, 2, 3))
+
+
+def concentration(weights: Tensor) -> Tensor:
+    """How orderly each filter is: the share of its power in the strongest tenth of its spatial frequencies.
+
+    The power of the two-dimensional Fourier transform, means removed, summed over the input channels. White noise
+    of 11 x 11 pixels holds about 0.22 in its strongest 12 of 121 frequencies; an edge or a grating most of it.
+
+    Args:
+        weights: ``(O, I, H, W)``.
+
+    Returns:
+        ``(O,)``, 0 to 1.
+    """
+    centred = weights - weights.mean((2, 3), keepdim=True)
+    power = torch.fft.fft2(centred).abs().square().sum(1).flatten(1)
+    strongest = power.topk(power.shape[1] // 10).values
+    return strongest.sum(1) / power.sum(1)
 
 
 @dataclass(frozen=True, eq=False)

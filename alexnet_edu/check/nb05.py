@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from alexnet_edu import features
 from alexnet_edu.check import check, close, expect, same
 
 __all__ = ["chroma", "concentration", "opposite", "p_value", "without_colour"]
@@ -21,16 +22,11 @@ def _filters() -> Tensor:
     return weights
 
 
-def _chroma(weights: Tensor) -> Tensor:
-    colour = weights - weights.mean(1, keepdim=True)
-    return colour.square().sum((1, 2, 3)) / weights.square().sum((1, 2, 3))
-
-
 @check("0 for a grey filter, 1 for one that grey light cannot excite, and no matter how strong it is.")
 def chroma(function: Callable[[Tensor], Tensor]) -> None:
     """The share of each filter's energy that is not grey: ``(O, 3, H, W)`` to ``(O,)``."""
     weights = _filters()
-    got, want = function(weights), _chroma(weights)
+    got, want = function(weights), features.chroma(weights)
     if isinstance(got, Tensor) and got.shape == want.shape:
         expect(not torch.allclose(got, want.sqrt()), "That is the ratio of lengths; energy is its square.")
         expect(not torch.allclose(got, 1 - want), "That is the grey share; the chroma score is the rest.")
@@ -69,9 +65,7 @@ def concentration(function: Callable[[Tensor], Tensor]) -> None:
     """Share of the power that lies in the strongest tenth of the frequencies: ``(O, 3, 11, 11)`` to ``(O,)``."""
     weights = _filters() + 0.5  # a mean that has to go
     centred = weights - weights.mean((2, 3), keepdim=True)
-    power = torch.fft.fft2(centred).abs().square().sum(1).flatten(1)
-    want = power.topk(12).values.sum(1) / power.sum(1)
-    got = function(weights)
+    want, got = features.concentration(weights), function(weights)
     if isinstance(got, Tensor) and got.shape == want.shape:
         raw = torch.fft.fft2(weights).abs().square().sum(1).flatten(1)
         expect(
