@@ -1,18 +1,25 @@
-"""Bytes from a web address, with limits on size, silence and total time. Pictures and weights come through here."""
+"""Bytes from a web address, with limits on size, silence and total time: pictures and weights come through here.
+
+Does not import torch.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 import urllib.request as request
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPException
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from alexnet_edu.errors import AlexNetError
 
-__all__ = ["DownloadError", "fetch", "is_url"]
+__all__ = ["DownloadError", "download", "fetch", "is_url"]
 
 _CHUNK = 1 << 18
 _SILENCE = 15.0  # seconds without a byte before a server counts as gone
@@ -90,3 +97,58 @@ def _check_rate(url: str, received: int, size: int, elapsed: float, seconds: flo
     hopeless = elapsed > _RATE_AFTER and received * seconds < size * elapsed
     if elapsed > seconds or hopeless:
         raise DownloadError(f"{url} is too slow to be downloaded in {seconds:g} seconds.")
+
+
+def download(url: str, path: Path, *, sha256: str, max_bytes: int, seconds: float | None = None) -> None:
+    """Puts what ``url`` holds at ``path``: whole and with the right hash, or not at all.
+
+    One process downloads; others that want the same file wait for it.
+
+    Args:
+        url: an http or https address.
+        path: the file to write; its folder is made.
+        sha256: how the SHA-256 of the content begins, in hexadecimal.
+        max_bytes: more than this is refused.
+        seconds: the time that waiting and downloading may take together; ``None``: as long as bytes keep coming.
+
+    Raises:
+        DownloadError: as in ``fetch``; another hash; a folder that cannot be written; another process that does not
+            come to an end.
+    """
+    from filelock import FileLock, Timeout  # comes with torch
+
+    start = time.monotonic()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock", timeout=-1 if seconds is None else seconds):
+            if path.exists() and _sha256(path).startswith(sha256):  # another process was first
+                return
+            left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
+            _fetch_whole(url, path, sha256, max_bytes, left)
+    except Timeout:
+        raise DownloadError(f"Another process has been downloading {path.name} for {seconds:g} seconds.") from None
+    except OSError as error:
+        raise DownloadError(f"{path} cannot be written ({error.strerror or error}).") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _fetch_whole(url: str, path: Path, sha256: str, max_bytes: int, seconds: float | None) -> None:
+    from tqdm.auto import tqdm
+
+    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
+    digest = hashlib.sha256()
+    try:
+        with partial.open("xb") as stream, tqdm(desc=path.name, unit="B", unit_scale=True) as bar:
+            for piece in fetch(url, max_bytes=max_bytes, seconds=seconds):
+                stream.write(piece)
+                digest.update(piece)
+                bar.update(len(piece))
+        if not digest.hexdigest().startswith(sha256):
+            raise DownloadError(f"What {url} holds is not what its name promises: its SHA-256 differs.")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

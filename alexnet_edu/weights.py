@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
 import re
-import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from alexnet_edu.download import DownloadError, fetch
+from alexnet_edu.download import DownloadError, download
 from alexnet_edu.errors import ImageError, WeightsError
 from alexnet_edu.images import load_image
 from alexnet_edu.models import AlexNet, get_model
@@ -41,7 +38,7 @@ class Preprocess:
     """From a picture to what a network takes: resize, crop the centre, scale to 0..1, normalise each channel.
 
     The same steps, in the same order and with the same results as torchvision's ``weights.transforms()``, without
-    importing torchvision.
+    the seconds that importing torchvision takes.
 
     Attributes:
         resize: the shorter side after resizing, in pixels.
@@ -193,76 +190,33 @@ def _small() -> Pretrained:
 
 
 def _imagenet(seconds: float | None) -> Pretrained:
-    """torchvision's weights in our module. ``ALEXNET_EDU_IMAGENET_URL`` names another host, a mirror or a test's."""
-    from torchvision.models import AlexNet_Weights  # takes seconds, so only here
-
-    weights = AlexNet_Weights.IMAGENET1K_V1
-    url = os.environ.get("ALEXNET_EDU_IMAGENET_URL") or weights.url
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    state = None
-    if path.exists():
-        with suppress(WeightsError):  # a damaged file is fetched again
-            state, _ = _read_checkpoint(path)
-    if state is None:
-        _download(url, path, seconds)
-        state, _ = _read_checkpoint(path)
-    steps = weights.transforms()
-    preprocess = Preprocess(steps.resize_size[0], steps.crop_size[0], tuple(steps.mean), tuple(steps.std))
-    categories = tuple(weights.meta["categories"])
+    """torchvision's weights in our module. ``ALEXNET_EDU_IMAGENET_URL`` names another host: a mirror, or a test's."""
+    stated = json.loads((ASSETS / "imagenet.json").read_text(encoding="utf-8"))
+    url = os.environ.get("ALEXNET_EDU_IMAGENET_URL") or stated["url"]
+    state = _hub_state(url, Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2], seconds)
+    categories = tuple(stated["categories"])
     network = _assemble("torchvision", len(categories), state)
-    metrics = weights.meta["_metrics"]["ImageNet-1K"]
-    return Pretrained(
-        network, preprocess, categories, "imagenet", "torchvision's AlexNet_Weights.IMAGENET1K_V1", metrics
-    )
+    preprocess = _steps(stated["preprocess"])
+    return Pretrained(network, preprocess, categories, "imagenet", stated["source"], stated["metrics"])
 
 
-def _download(url: str, path: Path, seconds: float | None) -> None:
-    """Fetches ``url`` to ``path``: one process at a time, whole and with the right hash or not at all.
+def _hub_state(url: str, path: Path, seconds: float | None) -> dict[str, Tensor]:
+    """The tensors of a file in ``torch.hub``'s folder, fetched first if it is not there or damaged.
 
-    The folder, the file name and the rule for the hash are ``torch.hub``'s, so torchvision finds the file too; its
-    own download knows no time limit.
+    Folder, file name and hash rule are ``torch.hub``'s, so torchvision and this package share one file. Its own
+    download knows no time limit, hence ours.
     """
-    from filelock import FileLock, Timeout  # comes with torch
-
-    found = _HASH.search(path.name)
-    if found is None:
+    if path.exists():
+        with suppress(WeightsError):
+            return _read_checkpoint(path)[0]
+    named = _HASH.search(path.name)
+    if named is None:
         raise WeightsError(f"{url} does not carry a hash in its name, as in alexnet-0123abcd.pth.")
-    start = time.monotonic()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock", timeout=-1 if seconds is None else seconds):
-            if not (path.exists() and _sha256(path).startswith(found[1])):  # another process may have been first
-                left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
-                _fetch_whole(url, path, found[1], left)
-    except Timeout:
-        raise WeightsError(f"Another process has been downloading {path.name} for {seconds:g} seconds.") from None
+        download(url, path, sha256=named[1], max_bytes=_MAX_BYTES, seconds=seconds)
     except DownloadError as error:
         raise WeightsError(str(error)) from error
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be written ({error.strerror or error}).") from error
-
-
-def _fetch_whole(url: str, path: Path, sha256: str, seconds: float | None) -> None:
-    from tqdm.auto import tqdm
-
-    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
-    digest = hashlib.sha256()
-    try:
-        with partial.open("xb") as stream, tqdm(desc=path.name, unit="B", unit_scale=True) as bar:
-            for piece in fetch(url, max_bytes=_MAX_BYTES, seconds=seconds):
-                stream.write(piece)
-                digest.update(piece)
-                bar.update(len(piece))
-        if not digest.hexdigest().startswith(sha256):
-            raise WeightsError(f"What {url} holds is not what its name promises: its SHA-256 differs.")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return _read_checkpoint(path)[0]
 
 
 def _from_file(path: Path, model: str | None, categories: Sequence[str] | None) -> Pretrained:
@@ -286,12 +240,17 @@ def _listed(value: Any) -> Any:
 
 def _preprocess_of(path: Path, info: Mapping[str, Any], size: int) -> Preprocess:
     """What the file's ``preprocess`` entry says; without one, resize to 256, crop, and ImageNet's mean and std."""
-    stated: dict[str, Any] = _listed(info.get("preprocess")) or {}
-    steps: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stated.items()}
     try:
-        return Preprocess(**{"size": size, **steps})
+        return _steps({"size": size, **(_listed(info.get("preprocess")) or {})})
     except TypeError as error:
         raise WeightsError(f"The preprocessing that {path.name} states is not understood ({error}).") from error
+
+
+def _steps(stated: Mapping[str, Any]) -> Preprocess:
+    arguments: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in stated.items()
+    }
+    return Preprocess(**arguments)
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
