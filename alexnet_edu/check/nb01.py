@@ -46,9 +46,7 @@ def top_k_error(function: Callable[[Tensor, Tensor, int], float]) -> None:
     for k in (1, 5, 3):
         got, want = function(scores, labels, k), top_k(scores, labels, k)
         if isinstance(got, Tensor):
-            expect(
-                got.numel() == 1, f"give one number for all pictures, not a tensor of shape {tuple(got.shape)}."
-            )
+            expect(got.numel() == 1, f"give one number for all pictures, not a tensor of shape {tuple(got.shape)}.")
             got = got.item()
         expect(abs(got - (1 - want)) > 1e-6, "that is the share of right answers; the error is what is left of 1.")
         expect(abs(got - 100 * want) > 1e-3, "that is in per cent; give the share, from 0 to 1.")
@@ -76,13 +74,9 @@ def relative_drop(percent: float) -> None:
     before, after = 2.991, 2.251
     if isinstance(percent, (int, float)):
         expect(abs(percent - (before - after)) > 0.01, "that is the difference in points; divide by the error of 2016.")
-        expect(
-            abs(percent - 100 * (before - after) / after) > 0.5, "divide by the error before the drop, not after."
-        )
+        expect(abs(percent - 100 * (before - after) / after) > 0.5, "divide by the error before the drop, not after.")
         expect(abs(percent - 100 * after / before) > 0.5, "that is what was left; how much is gone?")
-        expect(
-            abs(percent - (before - after) / before) > 0.01, "that is a share; in per cent it is 100 times it."
-        )
+        expect(abs(percent - (before - after) / before) > 0.01, "that is a share; in per cent it is 100 times it.")
     same(percent, 100 * (1 - after / before), "100 * (before - after) / before.", tolerance=0.02)
 
 
