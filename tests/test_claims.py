@@ -154,8 +154,8 @@ def orphans(notebook: Any) -> list[str]:
 
 
 def years_of(text: str) -> set[int]:
-    """Every year from 1900 to 2099; the number of an arXiv paper or of a picture size is none."""
-    return {int(year) for year in re.findall(r"(?<![\d.,:/-])(?:19|20)\d\d(?![\d.,]\d|\d)", text)}
+    """Every year from 1900 to 2039; the number of an arXiv paper is none."""
+    return {int(year) for year in re.findall(r"(?<![\d.,:/-])(?:19\d\d|20[0-3]\d)(?![\d.,]\d|\d)", text)}
 
 
 def known_years() -> set[int]:
@@ -209,6 +209,10 @@ def _number(key: str, field: str) -> float:
     return next(float(n[field]) for n in HISTORY["numbers"] if n["id"] == key)
 
 
+def _no_links() -> dict[str, Any]:
+    return next(line for line in HISTORY["ablations"] if "links between the towers" in line["claim"])
+
+
 def _saved(what: str) -> tuple[int, int]:
     return getattr(layer_table(get_spec("ict1022")), what), getattr(layer_table(get_spec("paper")), what)
 
@@ -237,6 +241,7 @@ COMPUTED |= {
     "relative gap 2012": lambda _: 100 * (1 - _result(SEVEN) / _result(ISI)),
     "winner": lambda key: next(r["error"] for r in HISTORY["results"] if f"{r['year']} {r['team']}" == key),
     "accuracy": lambda key: 100 - _number(key.split(":")[1], key.split(":")[0]),
+    "ablation": lambda place: 100 * (_no_links()["logged"][int(place)] - _no_links()["against"][int(place)]),
     "number": lambda key: _number(key, "value"),
     "top1": lambda key: _number(key, "top1"),
 }
