@@ -131,7 +131,7 @@ def _auto(choice: str | None) -> Pretrained:
 
 
 def ten_views(preprocess: Preprocess, image: Any) -> list[Image.Image]:
-    """The five crops and their mirror images, each S x S pixels, in the order of ``torchvision``'s ``TenCrop``."""
+    """Ten crops of S x S pixels: top left, top right, bottom left, bottom right, centre; then each of them mirrored."""
     square = centre_crop(preprocess.resized(image), preprocess.resize)
     size, far = preprocess.size, preprocess.resize - preprocess.size
     corners = [square.crop((x, y, x + size, y + size)) for y in (0, far) for x in (0, far)]

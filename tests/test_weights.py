@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from trained_files import small_state, torchvision_state, write_hub_file, write_
 from alexnet_edu import weights
 from alexnet_edu.errors import ImageError, WeightsError
 from alexnet_edu.images import sample_images
-from alexnet_edu.models import get_model
+from alexnet_edu.models import get_model, list_models
 from alexnet_edu.weights import Preprocess, Pretrained, load_pretrained
 
 
@@ -192,6 +193,7 @@ class Harmful:
         return os.mkdir, (os.environ["HARM"],)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_bad_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARM", str(tmp_path / "harm"))
     names = ["x"] * 101
@@ -228,14 +230,18 @@ def test_labels_are_never_invented(tmp_path: Path) -> None:
 
 
 def test_which_network_is_it(tmp_path: Path) -> None:
+    for name in list_models():
+        with torch.device("meta"):
+            state = get_model(name, num_classes=2).state_dict()
+        if name in ("paper", "museum", "caffe", "caffenet"):
+            with pytest.raises(WeightsError, match="paper or museum or caffe or caffenet"):
+                weights._identify(Path("mine.pth"), 2, state)
+        else:
+            assert weights._identify(Path("mine.pth"), 2, state) == name
     path = tmp_path / "mine.safetensors"
-    state = {k: torch.zeros(v.shape) for k, v in get_model("paper", num_classes=2).state_dict().items()}
-    save_file(state, path)
-    with pytest.raises(WeightsError, match="paper or museum or caffe or caffenet"):
-        load_pretrained(path, categories=["a", "b"])
-    assert load_pretrained(path, model="caffe", categories=["a", "b"]).model.spec.name == "caffe"
-    with pytest.raises(WeightsError, match="do not fit the network 'small'"):
-        load_pretrained(path, model="small", categories=["a", "b"])
+    save_file(small_state(), path, {"model": "small"})
+    with pytest.raises(WeightsError, match="do not fit the network 'caffe'"):
+        load_pretrained(path, model="caffe", categories=["x"] * 101)
     save_file({"fc8.bias": torch.zeros(2)}, path)
     with pytest.raises(WeightsError, match="shapes of none"):
         load_pretrained(path, categories=["a", "b"])
@@ -286,7 +292,7 @@ def test_a_bad_download_leaves_nothing(
         "cut": "cut short",
         "changed": "SHA-256 differs",
         "absent": "404",
-        "slow": "too slow",
+        "slow": "too slow|timed out",
         "gone": "cannot be downloaded",
         "no hash": "does not carry a hash",
     }[fault]
@@ -297,7 +303,7 @@ def test_a_bad_download_leaves_nothing(
     elif fault == "absent":
         del hosted.files[path]
     elif fault == "slow":
-        hosted.seconds_a_piece[path] = 0.1
+        hosted.seconds_a_piece[path] = 2.0  # a hundred seconds in all
         monkeypatch.setattr(weights, "AUTO_SECONDS", 0.5)
     elif fault == "gone":
         monkeypatch.setenv("ALEXNET_EDU_IMAGENET_URL", "http://127.0.0.1:9" + path)
@@ -308,9 +314,9 @@ def test_a_bad_download_leaves_nothing(
         with pytest.raises(WeightsError, match=words):
             load_pretrained("imagenet")
     assert load_pretrained().name == "small"
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 50
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("Weights: small") and words in lines[0]
+    assert len(lines) == 1 and lines[0].startswith("Weights: small") and re.search(words, lines[0])
     assert cached(tmp_path) == []
 
 
@@ -318,11 +324,11 @@ def test_a_hopeless_download_is_given_up_early(hosted: Host, tmp_path: Path, mon
     from alexnet_edu import download
 
     monkeypatch.setattr(download, "_RATE_AFTER", 0.3)
-    monkeypatch.setattr(weights, "AUTO_SECONDS", 2.0)
-    hosted.seconds_a_piece[only_path(hosted)] = 0.2  # ten seconds in all
+    monkeypatch.setattr(weights, "AUTO_SECONDS", 60.0)
+    hosted.seconds_a_piece[only_path(hosted)] = 2.0  # a hundred seconds in all
     start = time.monotonic()
     assert load_pretrained(announce=lambda line: None).name == "small"
-    assert time.monotonic() - start < 1.5 and cached(tmp_path) == []
+    assert time.monotonic() - start < 50 and cached(tmp_path) == []
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_again(hosted: Host, tmp_path: Path) -> None:
