@@ -1,0 +1,67 @@
+"""A network file drawn as a graph: data at the top, a row for each step, a column for each GPU."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alexnet_edu.museum.network import MuseumLayer, Network
+
+__all__ = ["graph_svg"]
+
+_SLOT, _ROW, _WIDTH, _HEIGHT = 230, 56, 200, 36
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito: told apart with any colour vision
+_GREY = "#555555"
+
+
+def _rows(network: Network) -> dict[str, int]:
+    """The row of each layer, as low as its readers allow; the first row is 0."""
+    rows = dict.fromkeys((layer.name for layer in network.layers), 0)
+    for layer in reversed(network.layers):
+        for name in layer.inputs:
+            rows[name] = min(rows[name], rows[layer.name] - 1)
+    return {name: row - min(rows.values()) for name, row in rows.items()}
+
+
+def _colour(layer: MuseumLayer) -> str:
+    return _GREY if layer.gpu is None or layer.gpu < 0 else _COLOURS[layer.gpu % len(_COLOURS)]
+
+
+def graph_svg(network: Network) -> str:
+    """The text of an ``<svg>`` element. A line from one GPU to another is drawn in black: data that had to travel."""
+    rows = _rows(network)
+    ranked = defaultdict(list)
+    for layer in sorted(network.layers, key=lambda layer: -1 if layer.gpu is None else layer.gpu):
+        ranked[rows[layer.name]].append(layer)
+    width = _SLOT * max(map(len, ranked.values()))
+    at = {
+        layer.name: ((i + 0.5) * width / len(found), row * _ROW + 30)
+        for row, found in ranked.items()
+        for i, layer in enumerate(found)
+    }
+    lines, boxes = [], []
+    for layer in network.layers:
+        x, y = at[layer.name]
+        for name in layer.inputs:
+            x0, y0 = at[name]
+            crosses = layer.gpu is not None and network[name].gpu not in (None, layer.gpu)
+            ink, thick = ("#000000", 2) if crosses else ("#999999", 1.5)
+            lines.append(f'<path d="M{x0:g} {y0:g}L{x:g} {y:g}" stroke="{ink}" stroke-width="{thick}"/>')
+        size = " × ".join(f"{n:,}" for n in layer.output_shape)
+        what = layer.type if layer.activation is None else f"{layer.type}, {layer.activation.kind.lower()}"
+        boxes.append(
+            f'<rect x="{x - _WIDTH / 2:g}" y="{y - _HEIGHT / 2:g}" width="{_WIDTH}" height="{_HEIGHT}" rx="5" '
+            f'fill="#fff" stroke="{_colour(layer)}" stroke-width="2"/>'
+            f'<text x="{x:g}" y="{y - 3:g}" font-weight="bold">{escape(layer.name)}</text>'
+            f'<text x="{x:g}" y="{y + 12:g}">{escape(what)}: {size}</text>'
+        )
+    height = max(y for _, y in at.values()) + 30
+    title = escape(f"{network.name}: {len(network.layers)} layers, {network.total_parameters:,} parameters")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{title}" viewBox="0 0 {width} {height:g}" '
+        f'width="100%" style="max-width:{width}px;background:#fff"><title>{title}</title>'
+        f'<g fill="none">{"".join(lines)}</g><g font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" '
+        f'text-anchor="middle" fill="#222">{"".join(boxes)}</g></svg>'
+    )
