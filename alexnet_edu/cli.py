@@ -23,6 +23,7 @@ __all__ = ["COMMANDS", "main", "print_error"]
 COMMANDS = {
     "bench": ("alexnet_edu.bench", "measure this machine with the networks"),
     "models": ("alexnet_edu.commands.models", "list the networks and what each costs"),
+    "museum": ("alexnet_edu.commands.museum", "say what a 2012 network file describes"),
     "predict": ("alexnet_edu.commands.predict", "say what pictures show"),
     "train": ("alexnet_edu.commands.train", "train a network by a recipe"),
     "evaluate": ("alexnet_edu.commands.evaluate", "measure a trained network on a data set"),

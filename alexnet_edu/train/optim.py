@@ -21,7 +21,7 @@ class Sgd2012(Optimizer):
 
     Args:
         params: parameters or parameter groups; every option can be set for each group.
-        lr: the learning rate (the 2012 files' ``epsW``, ``epsB``).
+        lr: the learning rate (the 2012 files' ``epsW``, ``epsB``); 0 freezes a weight [weights.cu].
         momentum: the share of the velocity that is kept (``momW``, ``momB``).
         weight_decay: the decay (``wc``), multiplied by the rate.
 
@@ -46,7 +46,7 @@ class Sgd2012(Optimizer):
         for group in self.param_groups:
             lr = group["lr"]
             for weight in group["params"]:
-                if weight.grad is None:
+                if weight.grad is None or lr == 0:
                     continue
                 state = self.state[weight]
                 if not state:
