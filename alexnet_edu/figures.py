@@ -29,14 +29,12 @@ from alexnet_edu.geometry import LayerTable, layer_table, receptive_field_box
 from alexnet_edu.specs import Conv, Spec
 
 __all__ = [
-    "VIEWS",
     "Shown",
     "bars",
     "cost_bars",
     "curves",
     "feature_map_grid",
     "filter_grid",
-    "filter_view",
     "heat_over",
     "ilsvrc_history",
     "learning_curve",
@@ -56,7 +54,6 @@ MARKERS = "osD^vPX"
 GREY = "#666666"
 _DPI = 100
 _GRID_PIXELS = 1000
-VIEWS = ("colour", "strongest", "channels", "pca", "spectrum")
 
 
 # Showing
@@ -176,51 +173,6 @@ def _by(*sizes: int) -> str:
 # Filters
 
 
-def filter_view(
-    weights: NDArray[Any],
-    view: str,
-    *,
-    groups: int = 1,
-    channel: int = 0,
-    marked: int | None = None,
-    shared: bool = True,
-    width: int = 680,
-) -> tuple[Image.Image, str]:
-    """One layer's filters ``(O, I, kH, kW)`` as a composed picture, and a sentence that says how to read it.
-
-    Args:
-        weights: the filters; I counts the input channels of one group.
-        view: ``"colour"`` (RGB input only), ``"strongest"`` (each filter's strongest input channel), ``"channels"``
-            (all input channels of one filter), ``"pca"`` (three directions as colours) or ``"spectrum"``
-            (which spatial frequencies each filter passes).
-        groups: of the layer; the PCA of each group stands alone.
-        channel: the filter that ``"channels"`` shows.
-        marked: the tile to frame; by default none.
-        shared: in the colour view, one scale for all filters; otherwise each has its own and weak ones look strong.
-        width: the picture is at most this many pixels wide.
-
-    Raises:
-        AlexNetError: an unknown view, or one that these filters don't have.
-    """
-    if view == "colour":
-        picture = tiles.tile_pictures(tiles.filters_to_rgb(weights, shared=shared), marked=marked, width=width)
-        full = f"±{float(np.abs(weights).max()):.3g}" if shared else "each filter's own largest weight"
-        return picture, f"mid-grey is weight 0, full colour is {full}"
-    if view == "pca":
-        picture = tiles.tile_pictures(tiles.pca_rgb(weights, groups=groups), marked=marked, width=width)
-        return picture, "like colours weigh the input channels alike" + (" within a tower" if groups > 1 else "")
-    if view == "spectrum":
-        picture = tiles.tile_maps(tiles.spectra(weights), marked=marked, width=width)
-        return picture, "bright is a frequency that the filter passes; the middle of a tile is frequency 0"
-    if view not in VIEWS:
-        raise AlexNetError(f"There is no view {view!r}; choose one of {', '.join(VIEWS)}.")
-    slices = weights[channel] if view == "channels" else tiles.strongest_slices(weights)[0]
-    limits = tiles.shared_range(slices, signed=True)
-    picture = tiles.tile_maps(slices, signed=True, limits=limits, marked=marked, width=width)
-    whose = f"all {len(slices)} input channels of filter {channel}" if view == "channels" else "strongest input channel"
-    return picture, f"{whose}; white is 0, blue and red are ∓{limits[1]:.3g}"
-
-
 def filter_grid(
     model: Any,
     layer: str = "conv1",
@@ -237,10 +189,10 @@ def filter_grid(
     Args:
         model: a network of this package, or the filters themselves as ``(O, I, kH, kW)``.
         layer: a convolution's name.
-        view: see :func:`filter_view`.
+        view: one of ``tiles.VIEWS``, see :func:`alexnet_edu.tiles.filter_view`.
         channel: the filter that ``view="channels"`` shows.
         groups: of the layer; by default as the model's spec says, or 1.
-        shared: one scale for all filters in the colour view, see :func:`filter_view`.
+        shared: one scale for all filters in the colour view, see :func:`alexnet_edu.tiles.filter_view`.
         title: by default the layer's name and the number of filters.
         ax: axes to draw on.
 
@@ -248,8 +200,8 @@ def filter_grid(
         AlexNetError: no such layer or view; or ``"colour"`` for filters that don't read RGB.
     """
     weights, spec_groups = _weights(model, layer)
-    groups = groups or spec_groups
-    picture, how = filter_view(weights, view, groups=groups, channel=channel, shared=shared, width=_GRID_PIXELS)
+    seen = tiles.filter_view(weights, view, groups=groups or spec_groups, channel=channel, shared=shared)
+    picture, how = seen.picture(width=_GRID_PIXELS), seen.how
     shape = _by(*weights.shape[2:], weights.shape[1])
     title = title or f"{layer}: {len(weights)} filters of {shape}, {view} view"
     figure, ax = _axes(ax, 8, 0.6 + 7.8 * picture.height / picture.width)

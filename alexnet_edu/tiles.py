@@ -20,9 +20,12 @@ from PIL import Image, ImageDraw
 from alexnet_edu.errors import AlexNetError
 
 __all__ = [
+    "VIEWS",
+    "FilterView",
     "Grid",
     "colour_scale",
     "dead_maps",
+    "filter_view",
     "filters_to_rgb",
     "overlay",
     "pca_rgb",
@@ -43,6 +46,7 @@ DEAD, GAP, MARK, INK = 252, 253, 254, 255
 _OWN_COLOURS = ((205, 205, 205), (255, 255, 255), (230, 90, 0), (0, 0, 0))
 _SIGNED_GAP = (150, 150, 150)  # white is a value there
 _LABEL_HEIGHT = 12
+VIEWS = ("colour", "strongest", "channels", "pca", "spectrum")
 
 
 @cache
@@ -153,7 +157,9 @@ def dead_maps(maps: Array) -> NDArray[np.bool_]:
 def _levels(maps: Array, low: float, high: float) -> Pixels:
     """Values as palette entries 0 to LEVELS - 1, clipped to ``low``..``high``; NaN counts as ``low``."""
     scaled = (maps - low) * ((LEVELS - 1) / (high - low)) + 0.5
-    levels: Pixels = np.nan_to_num(np.clip(scaled, 0, LEVELS - 1), nan=0.0).astype(np.uint8)
+    if np.isnan(scaled.sum()):
+        scaled = np.nan_to_num(scaled)
+    levels: Pixels = np.clip(scaled, 0, LEVELS - 1).astype(np.uint8)
     return levels
 
 
@@ -248,7 +254,7 @@ def tile_maps(
 def tile_pictures(
     pictures: Pixels,
     *,
-    width: int = 680,
+    width: int = 400,
     columns: int = 0,
     marked: int | None = None,
     labels: Sequence[str] | None = None,
@@ -338,6 +344,59 @@ def spectra(weights: Array, *, size: int = 33) -> Array:
     return scaled
 
 
+@dataclass(frozen=True, eq=False)
+class FilterView:
+    """One layer's filters made visible in one way.
+
+    Attributes:
+        cells: a tile for each filter or input channel: colours ``(N, H, W, 3)``, uint8, or values ``(N, H, W)``.
+        signed: whether values are drawn around zero.
+        how: how to read it, without a full stop.
+    """
+
+    cells: Array
+    signed: bool
+    how: str
+
+    def picture(self, *, marked: int | None = None, width: int = 680) -> Image.Image:
+        """The tiles side by side, one of them framed."""
+        if self.cells.ndim == 4:
+            return tile_pictures(self.cells, marked=marked, width=width)
+        return tile_maps(self.cells, signed=self.signed, marked=marked, width=width)
+
+
+def filter_view(weights: Array, view: str, *, groups: int = 1, channel: int = 0, shared: bool = True) -> FilterView:
+    """One layer's filters ``(O, I, kH, kW)`` in one of the ways to look at them.
+
+    Args:
+        weights: the filters; I counts the input channels of one group.
+        view: ``"colour"`` (RGB input only), ``"strongest"`` (each filter's strongest input channel), ``"channels"``
+            (all input channels of one filter), ``"pca"`` (three directions as colours) or ``"spectrum"``
+            (which spatial frequencies each filter passes).
+        groups: of the layer; the PCA of each group stands alone.
+        channel: the filter that ``"channels"`` shows.
+        shared: in the colour view, one scale for all filters; otherwise each has its own and weak ones look strong.
+
+    Raises:
+        AlexNetError: an unknown view, or one that these filters don't have.
+    """
+    if view == "colour":
+        full = f"±{float(np.abs(weights).max()):.3g}" if shared else "each filter's own largest weight"
+        return FilterView(filters_to_rgb(weights, shared=shared), False, f"mid-grey is weight 0, full colour is {full}")
+    if view == "pca":
+        within = " within a tower" if groups > 1 else ""
+        return FilterView(pca_rgb(weights, groups=groups), False, f"like colours weigh the inputs alike{within}")
+    if view == "spectrum":
+        how = "bright is a frequency that the filter passes; the middle of a tile is frequency 0"
+        return FilterView(spectra(weights), False, how)
+    if view not in VIEWS:
+        raise AlexNetError(f"There is no view {view!r}; choose one of {', '.join(VIEWS)}.")
+    slices = weights[channel] if view == "channels" else strongest_slices(weights)[0]
+    whose = f"all {len(slices)} input channels of filter {channel}" if view == "channels" else "strongest input channel"
+    limit = shared_range(slices, signed=True)[1]
+    return FilterView(slices, True, f"{whose}; white is 0, blue is -{limit:.3g}, red is {limit:.3g}")
+
+
 def overlay(
     picture: Pixels,
     values: Array,
@@ -347,7 +406,7 @@ def overlay(
     limits: tuple[float, float],
     signed: bool = False,
     box: tuple[int, int, int, int] | None = None,
-    opacity: float = 0.65,
+    opacity: float = 0.8,
 ) -> Image.Image:
     """One map laid over the picture that caused it: the stronger a cell, the more of its colour.
 
@@ -383,16 +442,18 @@ def _cells(length: int, count: int, start: float, jump: float) -> tuple[NDArray[
 
 
 def _outline(canvas: Pixels, box: tuple[int, int, int, int]) -> None:
-    """An orange frame inside a white one, visible on any photo, on the border pixels of ``box``, in place."""
+    """A frame around ``box`` in place, orange and white so that it shows on any photo; at the edge it moves inside."""
+    height, width = canvas.shape[:2]
     top, left, bottom, right = box
-    inner = (top + 3, left + 3, bottom - 3, right - 3)
+    inner = max(top, 3), max(left, 3), min(bottom, height - 3), min(right, width - 3)
     if inner[2] > inner[0] and inner[3] > inner[1]:
         _frame(canvas, inner, _OWN_COLOURS[2])
-    _frame(canvas, box, (255, 255, 255), width=1)
+        _frame(canvas, inner, (255, 255, 255), width=1)
 
 
 def png_bytes(picture: Image.Image, *, effort: int = 1) -> bytes:
     """The picture as a PNG file. ``effort`` 0 to 9: 1 is several times faster than 9 at nearly the same size."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=effort)
+    # In RGB pictures zlib looks only for runs (its strategy 3): photos have no other repeats worth the search.
+    picture.save(buffer, "PNG", compress_level=effort, compress_type=3 if picture.mode == "RGB" else -1)
     return buffer.getvalue()

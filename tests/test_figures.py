@@ -118,23 +118,7 @@ def test_values_before_relu_are_drawn_around_zero() -> None:
     assert np.array_equal(picture, np.asarray(tiles.tile_maps(maps, signed=True, width=1000).convert("RGB")))
 
 
-@pytest.mark.parametrize("view", [view for view in figures.VIEWS if view != "colour"])
-def test_deep_filters_have_four_views(view: str) -> None:
-    picture, how = figures.filter_view(DEEP_FILTERS, view, channel=2, groups=2)
-    assert picture.size > (50, 50)
-    assert how
-
-
-def test_channels_view_shows_one_filter() -> None:
-    picture, how = figures.filter_view(DEEP_FILTERS, "channels", channel=2)
-    expected = tiles.tile_maps(DEEP_FILTERS[2], signed=True)
-    assert picture.tobytes() == expected.tobytes()
-    assert "filter 2" in how
-
-
-def test_wrong_views_are_refused() -> None:
-    with pytest.raises(AlexNetError, match="strongest"):
-        figures.filter_view(RGB_FILTERS, "rainbow")
+def test_filter_grid_refuses_colours_of_deep_filters() -> None:
     with pytest.raises(AlexNetError, match="PCA"):
         figures.filter_grid(DEEP_FILTERS, "conv2")
 

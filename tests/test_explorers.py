@@ -1,0 +1,406 @@
+"""What a reader does with menus and sliders, without a browser: set a value, read the pixels."""
+
+import io
+import re
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from alexnet_edu import explorers, tiles
+from alexnet_edu.explorers import ArchitectureExplorer, FeatureMapExplorer, FilterExplorer, PredictionExplorer
+from alexnet_edu.features import feature_maps, filters
+from alexnet_edu.geometry import layer_table, receptive_field_box
+from alexnet_edu.inference import predict
+from alexnet_edu.models import get_model
+from alexnet_edu.specs import SPECS
+from alexnet_edu.weights import Preprocess, Pretrained
+
+
+@pytest.fixture(scope="module")
+def pretrained() -> Pretrained:
+    """A network with random weights: the explorers know nothing of training."""
+    torch.manual_seed(0)
+    labels = ("one", "two <b>", "three", "four", "five", "six")
+    model = get_model("small", num_classes=len(labels)).eval()
+    return Pretrained(model, Preprocess(size=227), labels, "random", "a test")
+
+
+def photo(seed: int) -> Image.Image:
+    blocks = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize((400, 300), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def pictures() -> dict[str, Image.Image]:
+    return {"first": photo(1), "second": photo(2)}
+
+
+def pixels(image: Any) -> np.ndarray:
+    """What an image widget shows, as RGB; ipywidgets 8 hands out a memoryview."""
+    return np.asarray(Image.open(io.BytesIO(bytes(image.value))).convert("RGB"))
+
+
+def rgb(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture.convert("RGB"))
+
+
+def expected_maps(pretrained: Pretrained, picture: Image.Image, layer: str) -> np.ndarray:
+    return feature_maps(pretrained, picture, layer)[layer][0].numpy()
+
+
+def png(picture: Image.Image) -> bytes:
+    return tiles.png_bytes(picture)
+
+
+def uploaded(name: str, data: bytes) -> Any:
+    """What an upload widget of the installed ipywidgets holds after an upload."""
+    if int(ipywidgets.__version__.split(".")[0]) < 8:
+        return {name: {"metadata": {"name": name}, "content": data}}
+    return ({"name": name, "type": "image/png", "size": len(data), "content": memoryview(data)},)
+
+
+def upload(explorer: Any, name: str, data: bytes) -> None:
+    """As the browser does it; the trait itself refuses values that did not come from one."""
+    explorer.upload.unobserve_all("value")
+    explorer.upload = type("Upload", (), {"value": uploaded(name, data)})()
+    explorer.pictures.upload = explorer.upload
+    explorer._try(explorer.pictures._take_upload)
+
+
+# Feature maps
+
+
+def test_maps_follow_layer_picture_and_relu(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    for picture, layer, after in [
+        ("first", "conv1", True),
+        ("second", "conv1", True),
+        ("second", "conv3", False),
+        ("first", "pool2", False),
+        ("first", "conv5", True),
+    ]:
+        explorer.picture.value, explorer.layer.value, explorer.after_relu.value = picture, layer, after
+        shown = layer.replace("conv", "relu") if after and layer.startswith("conv") else layer
+        maps = expected_maps(pretrained, pictures[picture], shown)
+        expected = tiles.tile_maps(maps, signed=bool(maps.min() < 0), marked=explorer.channel.value, width=600)
+        assert np.array_equal(pixels(explorer.grid), rgb(expected)), (picture, layer)
+        assert shown in explorer.message.value and shown in explorer.grid.tooltip
+        assert explorer.channel.max == len(maps) - 1
+
+
+def test_a_new_map_starts_at_its_strongest_unit_and_shows_its_field(
+    pretrained: Pretrained, pictures: dict[str, Image.Image]
+) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    explorer.layer.value = "conv2"
+    explorer.channel.value = 7
+    one = expected_maps(pretrained, pictures["first"], "relu2")[7]
+    assert one[explorer.row.value, explorer.column.value] == one.max()
+    crop = np.asarray(pretrained.preprocess.crop(pictures["first"]))
+    info = layer_table(pretrained.model.spec)["relu2"]
+    box = receptive_field_box(pretrained.model.spec, "relu2", explorer.row.value, explorer.column.value)
+    middle = info.start + info.receptive_field / 2
+    limits = tiles.shared_range(one)
+    expected = tiles.overlay(crop, one, start=middle, jump=info.jump, limits=limits, box=box)
+    assert np.array_equal(pixels(explorer.detail), rgb(expected))
+
+
+def test_moving_the_unit_changes_only_the_close_up(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    grid, detail = bytes(explorer.grid.value), bytes(explorer.detail.value)
+    explorer.row.value = (explorer.row.value + 9) % 55
+    assert bytes(explorer.grid.value) == grid
+    assert bytes(explorer.detail.value) != detail
+
+
+def test_activations_are_computed_once_a_picture(
+    pretrained: Pretrained, pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+    monkeypatch.setattr(explorers, "feature_maps", lambda *a: passes.append(1) or feature_maps(*a))
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    explorer.layer.value = "conv4"
+    explorer.channel.value = 3
+    explorer.picture.value = "second"
+    explorer.picture.value = "first"
+    assert len(passes) == 2
+
+
+def test_only_the_last_pictures_are_kept(pretrained: Pretrained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explorers, "_REMEMBERED_PICTURES", 3)
+    explorer = FeatureMapExplorer(pretrained, {str(i): photo(i) for i in range(4)})
+    for name in explorer.picture.options:
+        explorer.picture.value = name
+    assert len(explorer._cache) == 3
+
+
+def test_dead_maps_are_counted_in_words(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    dead = int(tiles.dead_maps(expected_maps(pretrained, pictures["first"], "relu1")).sum())
+    assert f"{dead} of them are zero everywhere" in explorer.message.value
+
+
+def test_relu_switch_rests_where_there_is_no_relu(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    assert not explorer.after_relu.disabled
+    explorer.layer.value = "pool1"
+    assert explorer.after_relu.disabled
+
+
+# Uploads and faults
+
+
+def test_an_upload_becomes_a_picture_to_choose(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    mine = photo(5)
+    upload(explorer, "mine.png", png(mine))
+    assert explorer.picture.value.startswith("mine.png")
+    assert len(explorer.picture.options) == 3
+    assert np.array_equal(explorer.maps(), expected_maps(pretrained, mine, "relu1"))
+    explorer.picture.value = "first"
+    assert np.array_equal(explorer.maps(), expected_maps(pretrained, pictures["first"], "relu1"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not a picture", png(photo(3))[:500], png(Image.new("RGB", (4000, 10)))],
+    ids=["empty", "text", "cut short", "far too long"],
+)
+@pytest.mark.parametrize("kind", [FeatureMapExplorer, PredictionExplorer])
+def test_a_bad_upload_says_so_and_leaves_the_last_good_state(
+    kind: Any, data: bytes, pretrained: Pretrained, pictures: dict[str, Image.Image]
+) -> None:
+    explorer = kind(pretrained, pictures)
+    explorer.picture.value = "second"
+    image = explorer.detail if kind is FeatureMapExplorer else explorer.image
+    before = bytes(image.value)
+    upload(explorer, "bad.png", data)
+    assert 'role="alert"' in explorer.message.value
+    assert "Traceback" not in explorer.message.value
+    assert explorer.picture.value == "second"
+    assert list(explorer.picture.options) == ["first", "second"]
+    assert bytes(image.value) == before
+
+
+def test_uploads_have_a_limit(
+    pretrained: Pretrained, pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explorers, "MAX_UPLOAD_BYTES", 100)
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    upload(explorer, "big.png", png(photo(3)))
+    assert "choose a smaller photo" in explorer.message.value
+
+
+def test_both_forms_of_an_upload_are_read() -> None:
+    assert explorers._uploaded({}) is explorers._uploaded(()) is None
+    assert explorers._uploaded({"a.png": {"metadata": {}, "content": b"x"}}) == ("a.png", b"x")
+    assert explorers._uploaded(({"name": "a.png", "content": memoryview(b"x")},)) == ("a.png", b"x")
+
+
+def test_any_fault_in_a_callback_is_one_escaped_sentence(
+    pretrained: Pretrained, pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    before = bytes(explorer.grid.value)
+    monkeypatch.setattr(tiles, "tile_maps", lambda *a, **k: 1 / 0)
+    explorer.channel.value = 5
+    assert "ZeroDivisionError" in explorer.message.value
+    assert bytes(explorer.grid.value) == before
+    monkeypatch.undo()
+    explorer.channel.value = 6
+    assert 'role="status"' in explorer.message.value
+    explorer._complain("<script>")
+    assert "<script>" not in explorer.message.value
+
+
+def test_a_picture_that_cannot_be_read_goes_back_to_the_last_good_one(pretrained: Pretrained) -> None:
+    explorer = FeatureMapExplorer(pretrained, {"good": photo(1), "bad": "/no/such/file.jpg"})
+    explorer.picture.value = "bad"
+    assert "does not exist" in explorer.message.value
+    assert explorer.picture.value == "good"
+
+
+def test_two_explorers_share_no_state(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    one, other = FeatureMapExplorer(pretrained, pictures), FeatureMapExplorer(pretrained, pictures)
+    upload(one, "mine.png", png(photo(5)))
+    one.layer.value = "conv5"
+    assert len(other.picture.options) == 2
+    assert other.layer.value == "conv1"
+
+
+# Filters
+
+
+def test_filters_follow_layer_view_and_channel(pretrained: Pretrained) -> None:
+    explorer = FilterExplorer(pretrained)
+    for layer, view, channel in [
+        ("conv1", "colour", 5),
+        ("conv1", "spectrum", 5),
+        ("conv2", "pca", 9),
+        ("conv4", "strongest", 0),
+    ]:
+        explorer.layer.value, explorer.view.value, explorer.channel.value = layer, view, channel
+        weights, groups = filters(pretrained, layer).numpy(), pretrained.model.spec[layer].groups
+        expected = tiles.filter_view(weights, view, groups=groups).picture(marked=channel, width=420)
+        assert np.array_equal(pixels(explorer.grid), rgb(expected)), (layer, view)
+        close_up = tiles.filter_view(weights, "channels", channel=channel).picture(width=300)
+        assert np.array_equal(pixels(explorer.detail), rgb(close_up))
+
+
+def test_colours_are_offered_for_rgb_filters_only(pretrained: Pretrained) -> None:
+    explorer = FilterExplorer(pretrained)
+    assert "colour" in [value for _, value in explorer.view.options]
+    explorer.channel.value = 40
+    explorer.layer.value = "conv2"
+    assert "colour" not in [value for _, value in explorer.view.options]
+    assert explorer.channel.value == 40 and explorer.channel.max == 127
+    explorer.channel.value = 127
+    explorer.layer.value = "conv1"
+    assert explorer.channel.value == explorer.channel.max == 47
+
+
+# Predictions
+
+
+def bars_shown(explorer: PredictionExplorer) -> list[tuple[str, float]]:
+    found = re.findall(r'scope="row"[^>]*>([^<]*)</th>.*?</div>([\d.]+)%', explorer.bars.value)
+    return [(label, float(value)) for label, value in found]
+
+
+def test_bars_agree_with_predict(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = PredictionExplorer(pretrained, pictures)
+    for name, picture in pictures.items():
+        explorer.picture.value = name
+        wanted = predict(picture, pretrained, top_k=5)
+        shown = bars_shown(explorer)
+        assert [label.replace("&lt;", "<").replace("&gt;", ">") for label, _ in shown] == list(wanted.labels)
+        assert [value for _, value in shown] == pytest.approx([100 * p for p in wanted.probabilities], abs=0.051)
+        assert np.array_equal(pixels(explorer.image), np.asarray(pretrained.preprocess.crop(picture)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("zoom", 200), ("rotation", 45), ("brightness", 30), ("noise", 20), ("patch", 96)]
+)
+def test_each_change_reaches_picture_and_bars_and_can_be_undone(
+    name: str, value: int, pretrained: Pretrained, pictures: dict[str, Image.Image]
+) -> None:
+    explorer = PredictionExplorer(pretrained, pictures)
+    image, bars = pixels(explorer.image), explorer.bars.value
+    explorer.changes[name].value = value
+    changed = pixels(explorer.image)
+    assert changed.shape == image.shape and not np.array_equal(changed, image)
+    assert explorer.bars.value != bars
+    assert f"{name}={value}" in repr(explorer)
+    explorer.reset.click()
+    assert np.array_equal(pixels(explorer.image), image)
+    assert explorer.bars.value == bars
+
+
+def test_the_grey_square_lies_where_it_should(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = PredictionExplorer(pretrained, pictures)
+    before = pixels(explorer.image)
+    explorer.changes["row"].value, explorer.changes["column"].value = 0, 100
+    assert np.array_equal(pixels(explorer.image), before)
+    explorer.changes["patch"].value = 64
+    rows, columns = np.nonzero((pixels(explorer.image) != before).any(axis=2))
+    assert rows.max() < 32 and columns.min() >= 227 - 32
+
+
+def test_labels_are_escaped(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = PredictionExplorer(pretrained, pictures, top_k=50)
+    assert "two &lt;b&gt;" in explorer.bars.value
+    assert len(bars_shown(explorer)) == 6
+
+
+# Architecture
+
+
+@pytest.mark.parametrize("variant", SPECS)
+def test_architecture_shows_every_variant(variant: str) -> None:
+    explorer = ArchitectureExplorer()
+    explorer.variant.value = variant
+    explorer.layer.value = "conv5"
+    info = layer_table(SPECS[variant])["conv5"]
+    assert f"{info.parameters:,} parameters" in explorer.message.value
+    assert explorer.diagram.value.startswith("<svg")
+    assert "<table>" in explorer.table.value
+
+
+def test_architecture_keeps_the_layer_where_the_variant_has_it() -> None:
+    explorer = ArchitectureExplorer("paper", "lrn1")
+    explorer.variant.value = "caffe"
+    assert explorer.layer.value == "lrn1"
+    explorer.variant.value = "torchvision"
+    assert explorer.layer.value == "conv1"
+
+
+# All of them
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (ArchitectureExplorer, "ArchitectureExplorer(variant='paper', layer='conv1')"),
+        (FilterExplorer, "FilterExplorer(weights='random', layer='conv1', view='colour', channel=0)"),
+        (FeatureMapExplorer, "FeatureMapExplorer(weights='random', picture='first', layer='relu1', channel=0)"),
+        (PredictionExplorer, "PredictionExplorer(weights='random', picture='first')"),
+    ],
+)
+def test_text_form_is_stable(kind: Any, text: str, pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    arguments = {ArchitectureExplorer: (), FilterExplorer: (pretrained,)}.get(kind, (pretrained, pictures))
+    assert repr(kind(*arguments)) == text
+
+
+def test_controls_are_core_widgets_with_a_label(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    made = [ArchitectureExplorer(), FilterExplorer(pretrained), FeatureMapExplorer(pretrained, pictures)]
+    for explorer in [*made, PredictionExplorer(pretrained, pictures)]:
+        controls = explorer.children[1].children
+        assert all(control.description.strip() for control in controls)
+        assert all(control._model_module == "@jupyter-widgets/controls" for control in controls)
+        images = [view for view in explorer.children[3].children if isinstance(view, ipywidgets.Image)]
+        assert all(image.tooltip for image in images)
+        assert not any(getattr(control, "continuous_update", False) for control in controls)
+
+
+def test_default_pictures_are_the_samples(pretrained: Pretrained) -> None:
+    explorer = FeatureMapExplorer(pretrained)
+    assert len(explorer.picture.options) >= 5
+    assert 'role="status"' in explorer.message.value
+
+
+def milliseconds(change: Callable[[Any], object], values: list[Any]) -> float:
+    """Processor time of one update, the median over ``values``: other programs on the machine don't count."""
+    times = []
+    for value in values:
+        start = time.process_time()
+        change(value)
+        times.append((time.process_time() - start) * 1e3)
+    return statistics.median(times)
+
+
+def test_updates_are_quick(pretrained: Pretrained, capsys: pytest.CaptureFixture[str]) -> None:
+    """Targets: 10 ms for a switch among cached activations, 60 ms for a picture beside the network's time."""
+    explorer = FeatureMapExplorer(pretrained, {str(i): photo(i) for i in range(6)})
+
+    def setter(control: Any) -> Callable[[Any], object]:
+        return lambda value: setattr(control, "value", value)
+
+    channel = milliseconds(setter(explorer.channel), list(range(1, 15)))
+    layer = milliseconds(setter(explorer.layer), ["conv2", "conv3", "conv4", "conv5", "conv1"] * 2)
+    picture = milliseconds(setter(explorer.picture), ["1", "2", "3", "4", "5"])
+    chosen = FilterExplorer(pretrained)
+    kernel = milliseconds(setter(chosen.channel), list(range(1, 15)))
+    with capsys.disabled():
+        print(
+            f"\nupdates, ms: map {channel:.1f}, layer {layer:.1f}, filter {kernel:.1f}, "
+            f"picture with the network {picture:.1f}"
+        )
+    assert max(channel, layer, kernel) < 100
+    assert picture < 600
