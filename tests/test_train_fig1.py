@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,15 @@ def test_stopped_after_an_epoch_it_goes_on_with_the_same_numbers(
     assert len(whole.errors) == 4 and parts.errors == whole.errors
     saved = [torch.load(tmp_path / name / "relu_0.001_1.pt", weights_only=True)["model"] for name in ("whole", "parts")]
     assert all(torch.equal(saved[0][name], saved[1][name]) for name in saved[0])
+
+
+def test_figure_shows_both_until_their_first_seed_ends() -> None:
+    runs = [{"activation": "relu", "errors": [0.5, 0.2]}, {"activation": "relu", "errors": [0.4, 0.3, 0.2]}]
+    runs += [{"activation": "tanh", "errors": [0.6, 0.5, 0.4, 0.2]}]
+    result = {"runs": runs, "window_pictures": 10, "training_pictures": 20, "target_error": 0.25}
+    (ax,) = fig1.figure(result).axes
+    relu, tanh = ax.lines[:2]
+    assert list(relu.get_ydata())[:2] == pytest.approx([45, 25]) and math.isnan(relu.get_ydata()[2])
+    assert list(tanh.get_ydata()) == pytest.approx([60, 50, 40, 20])
+    assert list(tanh.get_xdata()) == [0.25, 0.75, 1.25, 1.75]
+    assert ax.lines[2].get_ydata()[0] == 25

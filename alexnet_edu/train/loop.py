@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
@@ -26,18 +27,18 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.figures import learning_curve
 from alexnet_edu.models import AlexNet, get_model
 from alexnet_edu.train import network
 from alexnet_edu.train.data import Data, EpochOrder, Pictures, joined, loader, open_data, seed_from
 from alexnet_edu.train.evaluate import Prepare, class_scores, score
 from alexnet_edu.train.files import write_atomically
 from alexnet_edu.train.optim import Sgd2012
-from alexnet_edu.train.plots import learning_curves
 from alexnet_edu.train.recipes import Recipe
 from alexnet_edu.train.transforms import ColourJitter, CropAndFlip, PCANoise, SubtractMeanImage, colour_statistics
 from alexnet_edu.weights import Preprocess
 
-__all__ = ["Interrupted", "Settings", "Trainer", "train"]
+__all__ = ["Interrupted", "Settings", "Trainer", "curves", "train"]
 
 
 class Interrupted(Exception):
@@ -348,7 +349,7 @@ class Trainer:
         self.save()
         if self.place.rank == 0:
             print(json.dumps(line), flush=True)
-            figure = learning_curves(self.history)
+            figure = curves(self.history)
             write_atomically(self.out / "curves.png", lambda path: figure.savefig(path, format="png"))
 
     def best_net(self) -> nn.Module:
@@ -384,6 +385,14 @@ class Trainer:
         training = {**self.identity(), "export_difference": difference, "torch": torch.__version__}
         network.save_export(path, plain, self.data.categories, shown, training, half=half)
         return difference
+
+
+def curves(history: list[dict[str, Any]]) -> Figure:
+    """The learning curves of a run, from the lines of its ``log.jsonl``."""
+    names = {"train_top1": "training, augmented", "val_top1": "validation"}
+    errors = {name: [1 - line[key] for line in history] for key, name in names.items() if key in history[-1]}
+    losses = {names["train_top1"]: [line["loss"] for line in history]}
+    return learning_curve([line["epoch"] for line in history], losses, errors)
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
