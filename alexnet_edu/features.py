@@ -13,7 +13,15 @@ from torch import Tensor, nn
 
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import receptive_field_box
-from alexnet_edu.inference import BATCH_SIZE, class_probabilities, evaluating, expect, like_parameters, prepared
+from alexnet_edu.inference import (
+    BATCH_SIZE,
+    channels_last,
+    class_probabilities,
+    evaluating,
+    expect,
+    like_parameters,
+    prepared,
+)
 from alexnet_edu.models import AlexNet
 from alexnet_edu.specs import Spec, get_spec
 from alexnet_edu.weights import Pretrained
@@ -178,7 +186,8 @@ def concentration(weights: Tensor) -> Tensor:
     centred = weights - weights.mean((2, 3), keepdim=True)
     power = torch.fft.fft2(centred).abs().square().sum(1).flatten(1)
     strongest = power.topk(power.shape[1] // 10).values
-    return strongest.sum(1) / power.sum(1)
+    shares: Tensor = strongest.sum(1) / power.sum(1)
+    return shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +247,7 @@ def top_patches(model: Network, images: Any, layer: str, channel: int, k: int = 
 def _batches(model: Network, images: Any) -> Iterator[Tensor]:
     """``(n, 3, H, W)`` parts of a tensor or of any number of pictures."""
     if isinstance(images, Tensor):
-        yield from torch.split(_input(model, images), BATCH_SIZE)
+        yield from map(channels_last, torch.split(_input(model, images), BATCH_SIZE))
         return
     if not isinstance(model, Pretrained):
         raise AlexNetError("A bare model takes a preprocessed tensor; give what load_pretrained returns with pictures.")
