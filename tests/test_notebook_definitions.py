@@ -1,0 +1,111 @@
+"""What notebook 03 builds from scratch is what the package has: taken from the notebook itself and compared."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+import torch
+import torch.nn.functional as F
+from notebook_files import NOTEBOOKS, read
+from torch import nn
+from torch.testing import assert_close
+
+from alexnet_edu import bench, layers
+from alexnet_edu.models import AlexNet
+from alexnet_edu.specs import get_spec
+from alexnet_edu.train.optim import Sgd2012
+from alexnet_edu.train.transforms import PCANoise
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    """Imports, functions and classes of the notebook, without running anything else."""
+    names: dict[str, object] = {}
+    for cell in read(NOTEBOOKS / "03_from_scratch.ipynb").cells:
+        if cell.cell_type != "code" or "setup" in cell.metadata.get("tags", []):
+            continue
+        tree = ast.parse(cell.source)
+        kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+        tree.body = [node for node in tree.body if isinstance(node, kinds)]
+        exec(compile(tree, "03_from_scratch.ipynb", "exec"), names)
+    return names
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def test_convolution_by_loops(notebook):
+    x, weight, bias = torch.randn(2, 3, 9, 8), torch.randn(4, 3, 3, 3), torch.randn(4)
+    assert_close(notebook["conv2d_loops"](x, weight, bias, stride=2), F.conv2d(x, weight, bias, stride=2))
+
+
+@pytest.mark.parametrize("settings", [{}, {"stride": 4}, {"padding": 2}, {"stride": 2, "padding": 1, "groups": 2}])
+def test_convolution_by_unfold(notebook, settings):
+    x, bias = torch.randn(2, 6, 23, 17), torch.randn(4)
+    weight = torch.randn(4, 6 // settings.get("groups", 1), 5, 5)
+    want = F.conv2d(x, weight, bias, **settings)
+    assert_close(notebook["conv2d"](x, weight, bias, **settings), want, atol=1e-4, rtol=1e-4)
+
+
+def test_normalisation_is_the_specs(notebook):
+    norm = get_spec("paper")["lrn1"]
+    packaged = layers.LocalResponseNorm(norm.size, norm.alpha, norm.beta, norm.k, norm.groups)
+    x = 200 * torch.randn(2, 96, 5, 5)
+    assert_close(torch.cat([notebook["local_response_norm"](tower) for tower in x.chunk(2, 1)], 1), packaged(x))
+
+
+def test_pooling(notebook):
+    pool = get_spec("paper")["pool1"]
+    x = torch.randn(2, 3, 27, 13)
+    assert torch.equal(notebook["max_pool"](x), nn.MaxPool2d(pool.kernel_size, pool.stride)(x))
+
+
+def test_dropout(notebook):
+    x, packaged = torch.rand(10_000) + 1, layers.Dropout2012(0.3)
+    assert torch.equal(notebook["dropout_2012"](x, 0.3, False), packaged.eval()(x))
+    for dropped in (notebook["dropout_2012"](x, 0.3, True), packaged.train()(x)):
+        kept = dropped != 0
+        assert torch.equal(dropped[kept], x[kept])
+        assert abs(kept.float().mean() - 0.7) < 0.03
+
+
+def test_the_whole_network_at_a_quarter_of_its_width(notebook):
+    spec = bench.scaled(get_spec("paper"), 0.25)
+    packaged = AlexNet(spec).eval()
+    notebook["he_start"](packaged)
+    mine = notebook["TwoTowers"]((24, 64, 96, 96, 64), 1024, 1000).eval()
+    mine.load_state_dict(packaged.state_dict())
+    pictures = 50 * torch.randn(2, 3, 224, 224)
+    with torch.inference_mode():
+        theirs, ours = packaged(pictures), mine(pictures)
+    assert notebook["difference"](ours, theirs) < 1e-4
+
+
+def test_colour_noise_is_the_training_packages(notebook):
+    deviations, directions = torch.tensor([120.0, 40.0, 20.0]), torch.linalg.qr(torch.randn(3, 3)).Q
+    picture = 255 * torch.rand(3, 6, 6)
+    noise = PCANoise(deviations, directions, std=0.1, divide=False)
+    torch.manual_seed(3)
+    want = noise(picture)
+    torch.manual_seed(3)
+    got = notebook["pca_noise"](picture, deviations, directions, 0.1 * torch.randn(3))
+    assert_close(got, want)
+
+
+def test_the_update_in_the_solution_is_the_training_packages():
+    """The solution of exercise 6, typed from the notebook's own text."""
+    prose = "\n".join(cell.source for cell in read(NOTEBOOKS / "03_from_scratch.ipynb").cells)
+    _, _, rest = prose.partition("```python\ndef update_2012")
+    names: dict[str, object] = {}
+    exec("def update_2012" + rest.partition("```")[0], names)
+    weight = nn.Parameter(torch.randn(5))
+    optimiser = Sgd2012([weight], lr=0.1, momentum=0.9, weight_decay=0.0005)
+    mine, velocity = weight.detach().clone(), torch.zeros(5)
+    for _ in range(3):
+        weight.grad = torch.randn(5)
+        mine, velocity = names["update_2012"](mine, velocity, weight.grad, 0.1)
+        optimiser.step()
+    assert_close(mine, weight.detach())
