@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tools" / "offline"))
 
 import offline_guard  # noqa: E402
 
-MAX_WORKERS = 4
+MAX_WORKERS = 2  # each may hold a kernel of 1.3 GB beside its own PyTorch
 
 
 def pytest_configure(config: pytest.Config) -> None:
