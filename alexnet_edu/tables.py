@@ -8,6 +8,8 @@ from html import escape
 
 __all__ = ["Table"]
 
+_UNBROKEN = 12  # characters that stay in one line
+
 
 @dataclass(frozen=True, repr=False)
 class Table:
@@ -37,6 +39,11 @@ class Table:
     def _is_left(self, column: int) -> bool:
         return self.left is None or column < self.left
 
+    def _cell(self, column: int, value: str) -> str:
+        """A cell without its tag's name. Dates and numbers are not broken at a hyphen or space."""
+        style = f"text-align:{'left' if self._is_left(column) else 'right'}"
+        return f'style="{style}{";white-space:nowrap" if len(value) <= _UNBROKEN else ""}">{escape(value)}'
+
     def __str__(self) -> str:
         lines = self._lines()
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -52,10 +59,7 @@ class Table:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        header, *body = (
-            [f'style="text-align:{"left" if self._is_left(i) else "right"}">{escape(v)}' for i, v in enumerate(line)]
-            for line in self._lines()
-        )
+        header, *body = ([self._cell(i, value) for i, value in enumerate(line)] for line in self._lines())
         head = "".join(f'<th scope="col" {cell}</th>' for cell in header)
         rows = "".join(f"<tr>{''.join(f'<td {cell}</td>' for cell in line)}</tr>" for line in body)
         caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
