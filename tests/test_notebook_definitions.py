@@ -1,8 +1,13 @@
-"""What notebook 03 builds from scratch is what the package has: taken from the notebook itself and compared."""
+"""What notebook 03 builds from scratch is what the package has, and folded solutions pass their checks.
+
+Both are taken from the notebooks themselves.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+from importlib import import_module
 
 import pytest
 import torch
@@ -109,3 +114,16 @@ def test_the_update_in_the_solution_is_the_training_packages():
         mine, velocity = names["update_2012"](mine, velocity, weight.grad, 0.1)
         optimiser.step()
     assert_close(mine, weight.detach())
+
+
+@pytest.mark.parametrize("name", ["03_from_scratch", "07_benchmarks"])
+def test_folded_solutions_pass_their_checks(name):
+    prose = "\n".join(cell.source for cell in read(NOTEBOOKS / f"{name}.ipynb").cells if cell.cell_type == "markdown")
+    checks = import_module(f"alexnet_edu.check.nb{name[:2]}")
+    solutions = re.findall(r"```python\n(def (\w+)\(.*?)```", prose, flags=re.DOTALL)
+    assert solutions
+    for source, function in solutions:
+        names: dict[str, object] = {"torch": torch, "F": F}
+        exec(source, names)
+        result = getattr(checks, function)(names[function])
+        assert result, result
