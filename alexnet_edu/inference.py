@@ -47,6 +47,8 @@ class Prediction:
     def __str__(self) -> str:
         return "\n".join(f"{p:6.1%}  {label}" for label, p in zip(self.labels, self.probabilities, strict=True))
 
+    __repr__ = __str__  # what a notebook stores: rounded, so the same on every machine
+
     def _repr_html_(self) -> str:
         pairs = list(zip(self.labels, self.probabilities, strict=True))
         spoken = escape(f"{self.model} says: " + ", ".join(f"{label} {p:.1%}" for label, p in pairs))
