@@ -3,13 +3,16 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from train_pictures import write_pictures
 
 from alexnet_edu.errors import AlexNetError, ImageError
+from alexnet_edu.train import data
 from alexnet_edu.train.data import SPLITS, EpochOrder, Pictures, cifar10_tensors, loader, open_data, seed_from
 
 
@@ -50,23 +53,23 @@ def test_categories_are_those_of_the_embedded_weights(caltech: Path) -> None:
 
 @pytest.mark.parametrize("below", ["", "caltech101", "caltech101/101_ObjectCategories"])
 def test_caltech_is_found_in_torchvisions_folder_and_by_its_own(caltech: Path, below: str) -> None:
-    data = open_data("caltech101", caltech / below)
-    assert [len(part) for part in (data.train, data.val, data.test)] == [6073, 868, 1736]
-    assert data.train.labels[:3] == [0, 0, 0]
+    opened = open_data("caltech101", caltech / below)
+    assert [len(part) for part in (opened.train, opened.val, opened.test)] == [6073, 868, 1736]
+    assert opened.train.labels[:3] == [0, 0, 0]
 
 
 def test_standard_protocol(caltech: Path) -> None:
-    data = open_data("caltech101", caltech, split="standard30", seed=1)
-    for part, most in ((data.train, 30), (data.test, 50)):
+    opened = open_data("caltech101", caltech, split="standard30", seed=1)
+    for part, most in ((opened.train, 30), (opened.test, 50)):
         counts = torch.bincount(torch.tensor(part.labels), minlength=101)
         assert counts.max() == most and counts.min() > 0
-    assert torch.bincount(torch.tensor(data.train.labels)).unique().tolist() == [30]
-    train = {path.parent.name + "/" + path.name for path in data.train.sources}  # type: ignore[union-attr]
-    test = {path.parent.name + "/" + path.name for path in data.test.sources}  # type: ignore[union-attr]
+    assert torch.bincount(torch.tensor(opened.train.labels)).unique().tolist() == [30]
+    train = {path.parent.name + "/" + path.name for path in opened.train.sources}  # type: ignore[union-attr]
+    test = {path.parent.name + "/" + path.name for path in opened.test.sources}  # type: ignore[union-attr]
     assert not train & test
     easy = {name.replace("Faces_easy", "Faces") for name in train if name.startswith("Faces_easy")}
     assert easy == {name for name in train if name.startswith("Faces/")}
-    assert data.train.sources != open_data("caltech101", caltech, split="standard30", seed=2).train.sources
+    assert opened.train.sources != open_data("caltech101", caltech, split="standard30", seed=2).train.sources
 
 
 def test_missing_pictures_are_told(caltech: Path) -> None:
@@ -94,10 +97,10 @@ def test_wrong_names_and_folders_are_one_sentence(tmp_path: Path, name: str, spl
 
 
 def test_folder_without_test_holds_out_a_tenth_for_selection(tmp_path: Path) -> None:
-    data = open_data("folder", write_pictures(tmp_path, train=10))
-    assert [len(part) for part in (data.train, data.val, data.test)] == [27, 3, 6]
-    assert data.categories == ("blue", "green", "red")
-    assert not set(data.train.sources) & set(data.val.sources)  # type: ignore[arg-type]
+    opened = open_data("folder", write_pictures(tmp_path, train=10))
+    assert [len(part) for part in (opened.train, opened.val, opened.test)] == [27, 3, 6]
+    assert opened.categories == ("blue", "green", "red")
+    assert not set(opened.train.sources) & set(opened.val.sources)  # type: ignore[arg-type]
 
 
 def test_an_empty_class_is_named(tmp_path: Path) -> None:
@@ -125,6 +128,24 @@ def test_cifar_from_folders_of_jpeg_files_says_that_they_are_lossy(tmp_path: Pat
     images, labels, note = cifar10_tensors(tmp_path)
     assert images.shape == (24, 3, 32, 32) and labels.tolist() == [0] * 8 + [1] * 8 + [2] * 8
     assert "JPEG-compressed" in note and "JPEG" in open_data("cifar10", tmp_path).note
+
+
+def test_cifar_in_torchvisions_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cifar:
+        """What ``torchvision.datasets.CIFAR10`` offers once it has read its files."""
+
+        classes: ClassVar[list[str]] = ["cat", "dog"]
+
+        def __init__(self, root: str, train: bool) -> None:
+            self.data = np.arange(20 * 32 * 32 * 3, dtype=np.uint32).reshape(20, 32, 32, 3).astype(np.uint8)
+            self.targets = [0, 1] * 10
+
+    monkeypatch.setattr(data, "CIFAR10", Cifar)
+    opened = open_data("cifar10", tmp_path)
+    assert [len(part) for part in (opened.train, opened.val, opened.test)] == [18, 2, 20]
+    images, labels, note = cifar10_tensors(tmp_path)
+    assert images[0, :, 0, 0].tolist() == [0, 1, 2] and labels[:3].tolist() == [0, 1, 0] and "original" in note
+    assert opened.train.cached() is opened.train  # already in memory
 
 
 @pytest.mark.parametrize("cached", [False, True])

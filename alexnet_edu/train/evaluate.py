@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import pil_to_tensor
 from tqdm import tqdm
 
 from alexnet_edu.inference import evaluating, ten_views
@@ -39,7 +40,7 @@ class Prepare:
 
     Attributes:
         preprocess: sizes and normalisation.
-        mean_image: (3, 256, 256), subtracted before the crop.
+        mean_image: (3, 256, 256), 0-255, subtracted before the crop instead of the normalisation.
         ten: ten views instead of one.
     """
 
@@ -51,7 +52,7 @@ class Prepare:
         pre = self.preprocess
         if self.mean_image is None:
             return pre.batch(ten_views(pre, picture) if self.ten else [pre.crop(picture)])
-        square = pre.batch([centre_crop(pre.resized(picture), pre.resize)]) - self.mean_image
+        square = pil_to_tensor(centre_crop(pre.resized(picture), pre.resize))[None] - self.mean_image
         return torch.cat(v2.TenCrop(pre.size)(square)) if self.ten else v2.functional.center_crop(square, [pre.size])
 
 
