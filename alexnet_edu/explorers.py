@@ -607,8 +607,9 @@ _UNCHANGED = {"zoom": 100, "rotation": 0, "brightness": 100, "noise": 0, "patch"
 
 
 def _bar_row(label: str, chance: float, before: float) -> str:
+    change = round(100 * (chance - before), 1) + 0.0  # no "-0.0"
     bar = f'<div style="background:#56b4e9;height:0.9em;width:{100 * chance:.1f}%;min-width:1px"></div>'
     return (
         f'<tr><th scope="row" style="text-align:left;font-weight:normal">{escape(label)}</th>'
-        f'<td style="width:45%">{bar}{chance:.1%}</td><td>{100 * (chance - before):+.1f} points</td></tr>'
+        f'<td style="width:45%">{bar}{chance:.1%}</td><td>{change:+.1f} points</td></tr>'
     )

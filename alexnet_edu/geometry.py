@@ -131,6 +131,7 @@ def trace(spec: Spec, input_shape: Shape) -> Iterator[tuple[Layer, Shape]]:
         shape = layer.output_shape(shape)
 
 
+@cache
 def layer_table(spec: Spec, input_size: int | None = None) -> LayerTable:
     """Sizes, costs and receptive fields of every layer.
 
