@@ -31,6 +31,7 @@ from alexnet_edu.geometry import layer_table
 from alexnet_edu.layers import LocalResponseNorm
 from alexnet_edu.models import AlexNet, get_model
 from alexnet_edu.specs import Conv, Linear, Spec, get_spec
+from alexnet_edu.speed import bf16_hardware, optimize_for_inference
 
 __all__ = [
     "Row",
@@ -211,14 +212,6 @@ def _version(distribution: str) -> str:
         return "not installed"
 
 
-def bf16_hardware(device: Device | str = "cpu") -> bool:
-    """Whether the device multiplies bfloat16 numbers itself; elsewhere they are converted, which is slower."""
-    if torch.device(device).type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    flags = Path("/proc/cpuinfo")
-    return flags.exists() and "avx512_bf16" in flags.read_text(encoding="utf-8")
-
-
 # What is compared
 
 
@@ -312,7 +305,7 @@ def by_mode(plan: Plan) -> Iterator[Row]:
         for name, dtype, layout, compiled in _modes(plan):
             model = copy.deepcopy(base).to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
             if compiled:
-                model = torch.compile(model)
+                model = torch.compile(nn.Sequential(*model.children()))
             inputs = x.to(dtype, memory_format=layout)
             row = _network_row(plan, f"mode, torchvision, batch {batch}", name, model, inputs, macs)
             with torch.inference_mode():
@@ -403,6 +396,69 @@ def by_picture(plan: Plan) -> Iterator[Row]:
         yield Row("picture of 64 filters", name, measure(call, seconds=plan.seconds, warm_up=1, least=3))
 
 
+def by_use(plan: Plan) -> Iterator[Row]:
+    """Whole tasks of the course beside the loop over pictures that they replace; the weights are random."""
+    from alexnet_edu.features import neighbours, occlusion
+    from alexnet_edu.images import sample_images
+    from alexnet_edu.inference import class_probabilities, predict, predict_many, ten_crop, ten_views
+    from alexnet_edu.weights import Preprocess, Pretrained
+
+    model = get_model("torchvision").eval().to(plan.device)
+    plain = Pretrained(model, Preprocess(), tuple(map(str, range(1000))), "random", "drawn for this benchmark")
+    fast = optimize_for_inference(plain, announce=lambda line: None)
+    photos = list(sample_images().values()) * (1 if plan.seconds < 0.5 else 12)
+    photo, x = photos[0], plain.preprocess(photos[0])
+    side, patch, stride = x.shape[-1], 32, 32
+    places = [(i, j) for i in range(0, side - patch + 1, stride) for j in range(0, side - patch + 1, stride)]
+    ready = _pictures(model.spec, len(photos), plan.device)
+    bank = torch.randn(2000, 4096)
+
+    def hide(top: int, left: int) -> Tensor:
+        hidden = x.clone()
+        hidden[:, top : top + patch, left : left + patch] = 0
+        return hidden[None]
+
+    tasks: dict[str, tuple[int, dict[str, Callable[[], object]]]] = {
+        "ten crops of a photo": (
+            1,
+            {
+                "one crop at a time": lambda: [predict(view, plain) for view in ten_views(plain.preprocess, photo)],
+                "ten_crop": lambda: ten_crop(photo, plain),
+                "ten_crop, optimized": lambda: ten_crop(photo, fast),
+            },
+        ),
+        f"occlusion, {len(places)} places": (
+            len(places),
+            {
+                "one place at a time": lambda: [class_probabilities(model, hide(*place)) for place in places],
+                "occlusion": lambda: occlusion(plain, x, 0, patch=patch, stride=stride),
+                "occlusion, optimized": lambda: occlusion(fast, x, 0, patch=patch, stride=stride),
+            },
+        ),
+        f"nearest of {len(bank):,} vectors, 100 queries": (
+            100,
+            {
+                "one query at a time": lambda: [(bank - row).norm(dim=1).topk(6, largest=False) for row in bank[:100]],
+                "neighbours": lambda: neighbours(bank[:100], bank),
+            },
+        ),
+        f"{len(photos)} photos from files": (
+            len(photos),
+            {
+                "network alone, plain eager": lambda: [model(part) for part in torch.split(ready, plan.batch)],
+                "one photo at a time": lambda: [predict(one, plain) for one in photos],
+                "predict_many": lambda: list(predict_many(photos, plain)),
+                "predict_many, optimized": lambda: list(predict_many(photos, fast)),
+            },
+        ),
+    }
+    for group, (pictures, calls) in tasks.items():
+        for name, call in calls.items():
+            with torch.inference_mode():
+                timing = measure(call, seconds=plan.seconds, warm_up=1, least=3, device=plan.device)
+            yield Row(group, name, timing, pictures=pictures)
+
+
 PARTS: tuple[Callable[[Plan], Iterator[Row]], ...] = (
     by_batch,
     by_mode,
@@ -412,6 +468,7 @@ PARTS: tuple[Callable[[Plan], Iterator[Row]], ...] = (
     by_side,
     by_width,
     by_picture,
+    by_use,
 )
 
 

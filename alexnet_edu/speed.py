@@ -1,0 +1,74 @@
+"""The same network, as fast as the device at hand can run it, with what that costs in exactness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from alexnet_edu.images import sample_images
+from alexnet_edu.inference import class_probabilities
+from alexnet_edu.models import AlexNet
+from alexnet_edu.weights import Preprocess, Pretrained
+
+__all__ = ["bf16_hardware", "optimize_for_inference"]
+
+Network = TypeVar("Network", Pretrained, AlexNet)
+
+
+def bf16_hardware(device: torch.device | str = "cpu") -> bool:
+    """Whether the device multiplies bfloat16 numbers itself; elsewhere they are converted, which is slower."""
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and "avx512_bf16" in flags.read_text(encoding="utf-8")
+
+
+def optimize_for_inference(
+    network: Network, *, compiled: bool = False, announce: Callable[[str], object] = print
+) -> Network:
+    """A copy that gives the same answers sooner: channels last in memory, and bfloat16 where the device has it.
+
+    The copy and the original classify the sample pictures. Where their first labels differ in bfloat16, the copy is
+    made in float32. One line says what was chosen and how far the probabilities are off.
+
+    Args:
+        network: a network of ours, or what ``load_pretrained`` gives; left as it is.
+        compiled: also ``torch.compile``, which takes up to a minute at the first pass and needs a C++ compiler.
+        announce: gets the line.
+
+    Returns:
+        The copy, of the kind given, for ``predict``, ``ten_crop``, ``occlusion`` and the like; it is not for training.
+    """
+    model = network.model if isinstance(network, Pretrained) else network
+    preprocess = network.preprocess if isinstance(network, Pretrained) else Preprocess(size=model.spec.input_size)
+    x = preprocess.batch([preprocess.crop(sample) for sample in sample_images().values()])
+    expected = class_probabilities(model, x)
+    device = next(model.parameters()).device
+    for dtype in [torch.bfloat16] * bf16_hardware(device) + [torch.float32]:
+        fast = _converted(model, dtype, compiled)
+        found = class_probabilities(fast, x)
+        if found.argmax(1).equal(expected.argmax(1)):
+            break
+    announce(_report(dtype, compiled, found, expected))
+    return replace(network, model=fast) if isinstance(network, Pretrained) else fast
+
+
+def _converted(model: AlexNet, dtype: torch.dtype, compiled: bool) -> AlexNet:
+    fast = deepcopy(model).eval().requires_grad_(False).to(dtype)
+    fast = nn.Module.to(fast, memory_format=torch.channels_last)
+    return torch.compile(fast) if compiled else fast  # type: ignore[return-value]
+
+
+def _report(dtype: torch.dtype, compiled: bool, found: Tensor, expected: Tensor) -> str:
+    same = int((found.argmax(1) == expected.argmax(1)).sum())
+    return (
+        f"Optimized: {str(dtype).removeprefix('torch.')}, channels last{', compiled' * compiled}; on the sample "
+        f"pictures {same} of {len(found)} first labels agree, probabilities differ by up to "
+        f"{float((found - expected).abs().max()):.1g}."
+    )

@@ -1,0 +1,47 @@
+import pytest
+import torch
+from trained_files import random_pretrained
+
+from alexnet_edu import speed
+from alexnet_edu.features import occlusion
+from alexnet_edu.images import sample_images
+from alexnet_edu.inference import predict, ten_crop
+from alexnet_edu.models import AlexNet
+from alexnet_edu.speed import optimize_for_inference
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_the_copy_gives_the_same_labels_and_says_what_it_costs(bf16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "bf16_hardware", lambda device: bf16)
+    pretrained = random_pretrained()
+    before = {name: value.clone() for name, value in pretrained.model.state_dict().items()}
+    lines: list[str] = []
+    fast = optimize_for_inference(pretrained, announce=lines.append)
+    assert len(lines) == 1 and "9 of 9" in lines[0] and "differ by up to" in lines[0]
+    assert next(fast.model.parameters()).dtype in ((torch.bfloat16, torch.float32) if bf16 else (torch.float32,))
+    samples = list(sample_images().values())
+    for quick, exact in zip(predict(samples, fast, 1), predict(samples, pretrained, 1), strict=True):
+        assert quick.labels == exact.labels and abs(quick.probabilities[0] - exact.probabilities[0]) < 0.02
+    assert ten_crop(samples[0], fast).model == "random"
+    assert occlusion(fast, samples[0], 0, patch=100, stride=100).shape == (2, 2)
+    for name, value in pretrained.model.state_dict().items():
+        assert value.equal(before[name])
+    assert all(parameter.requires_grad for parameter in pretrained.model.parameters())
+
+
+def test_answers_that_would_be_wrong_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bfloat16 that garbles the last layer: the copy is made in float32 instead."""
+    monkeypatch.setattr(speed, "bf16_hardware", lambda device: True)
+    convert = speed._converted
+
+    def garbled(model: AlexNet, dtype: torch.dtype, compiled: bool) -> AlexNet:
+        fast = convert(model, dtype, compiled)
+        if dtype is torch.bfloat16:
+            fast.get_parameter("fc8.weight").neg_()
+        return fast
+
+    monkeypatch.setattr(speed, "_converted", garbled)
+    lines: list[str] = []
+    fast = optimize_for_inference(random_pretrained().model, announce=lines.append)
+    assert isinstance(fast, AlexNet) and next(fast.parameters()).dtype == torch.float32
+    assert "float32" in lines[0] and "9 of 9" in lines[0]
