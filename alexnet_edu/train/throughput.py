@@ -81,7 +81,12 @@ def _endless(pictures: Pictures, order: EpochOrder) -> Iterator[Any]:
 def _recipe_step(trainer: Trainer) -> Callable[[], object]:
     batches = _endless(trainer.pictures, trainer.order)
     trainer.net.train()
-    return lambda: trainer.train_step(*next(batches)[:2], 0)
+
+    def step() -> None:
+        x, labels, _ = next(batches)
+        trainer.train_step(x, labels, 0)
+
+    return step
 
 
 def _plain_step(pictures: Pictures, order: EpochOrder, device: str) -> Callable[[], object]:
