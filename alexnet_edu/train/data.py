@@ -6,7 +6,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -33,6 +33,10 @@ def seed_from(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
+def _unchanged(picture: Tensor) -> Tensor:
+    return picture
+
+
 @dataclass
 class Pictures(Dataset[tuple[Tensor, int, int]]):
     """A list of pictures with their class numbers, as ``(uint8 tensor (3, H, W), label, pictures skipped)``.
@@ -48,7 +52,7 @@ class Pictures(Dataset[tuple[Tensor, int, int]]):
 
     sources: Sequence[Path | Tensor]
     labels: list[int]
-    transform: Callable[[Tensor], Tensor] = field(default=lambda picture: picture)
+    transform: Callable[[Tensor], Tensor] = _unchanged
     _decoded: list[Tensor | None] | None = None
 
     def __len__(self) -> int:
