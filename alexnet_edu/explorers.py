@@ -41,7 +41,8 @@ _SHARP = "alexnet-edu-sharp"
 _STYLE = f"<style>.{_SHARP} {{ image-rendering: pixelated; }}</style>"
 _WIDE = {"description_width": "9em"}
 _VIEW_NAMES = {
-    "colour": "colours",
+    "colour": "colours, one scale for all",
+    "colour-each": "colours, each filter its own scale",
     "strongest": "strongest connection",
     "pca": "three main directions (PCA)",
     "spectrum": "frequencies",
@@ -348,7 +349,7 @@ class FilterExplorer(_Explorer):
 
     def _new_layer(self) -> None:
         weights, before = self.weights(), self.view.value
-        views = [name for name in _VIEW_NAMES if name != "colour" or weights.shape[1] == 3]
+        views = [name for name in _VIEW_NAMES if "colour" not in name or weights.shape[1] == 3]
         self.view.options = [(_VIEW_NAMES[name], name) for name in views]
         self.view.value = before if before in views else views[0]
         _reset(self.channel, len(weights) - 1, min(self.channel.value, len(weights) - 1))
@@ -358,7 +359,8 @@ class FilterExplorer(_Explorer):
         key = (self.layer.value, self.view.value)
         if key not in self._views:
             groups = self.pretrained.model.spec[key[0]].groups  # type: ignore[attr-defined]
-            self._views[key] = tiles.filter_view(self.weights(), key[1], groups=groups)
+            view, _, each = key[1].partition("-")
+            self._views[key] = tiles.filter_view(self.weights(), view, groups=groups, shared=not each)
         return self._views[key]
 
     def _update(self) -> None:

@@ -10,7 +10,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 import numpy as np
@@ -88,14 +88,23 @@ def show(picture: Figure | Image.Image | str, alt: str | None = None) -> Shown:
         AlexNetError: there is no description.
     """
     if isinstance(picture, str):
-        alt = alt or _between(picture, "<title>", "</title>")
-        return Shown(alt, f'<div style="overflow-x:auto">{picture}</div>')
+        alt = alt or unescape(_between(picture, "<title>", "</title>"))
+        return Shown(alt, _svg_image(picture, alt))
     alt = alt or (str(picture.get_label()) if isinstance(picture, Figure) else "")
     if not alt.strip():
         raise AlexNetError("Say what the picture tells: show(picture, alt='...').")
     kind, data = _small_file(_rendered(picture) if isinstance(picture, Figure) else picture.convert("RGB"))
     text = base64.b64encode(data).decode()
     return Shown(alt, f'<img alt="{escape(alt)}" style="max-width:100%" src="data:image/{kind};base64,{text}">')
+
+
+def _svg_image(svg: str, alt: str) -> str:
+    """SVG as an HTML image: JupyterLab shows inline SVG as bare words until a notebook is trusted."""
+    words = f"{alt}. {unescape(_between(svg, '<desc>', '</desc>'))}".strip()
+    style = _between(svg, 'style="', '"')
+    data = base64.b64encode(svg.encode()).decode()
+    image = f'<img alt="{escape(words)}" style="width:100%;{style}" src="data:image/svg+xml;base64,{data}">'
+    return f'<div style="overflow-x:auto">{image}</div>'
 
 
 def _between(text: str, start: str, end: str) -> str:
@@ -144,9 +153,9 @@ def _tidy(ax: Axes, title: str, xlabel: str = "", ylabel: str = "") -> None:
     ax.set_axisbelow(True)
 
 
-def _bare(ax: Axes, title: str = "") -> None:
+def _bare(ax: Axes, title: str = "", *, fontsize: float = 10) -> None:
     """Axes for a picture: no ticks; the title says what it is."""
-    ax.set_title(title, fontsize=10)
+    ax.set_title(title, fontsize=fontsize)
     ax.set_axis_off()
 
 
@@ -155,9 +164,9 @@ def _as_array(values: Any) -> NDArray[Any]:
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
 
 
-def _picture(ax: Axes, picture: Image.Image) -> None:
-    """A composed picture in its own colours, without smoothing."""
-    ax.imshow(np.asarray(picture.convert("RGB")), interpolation="nearest", aspect="equal")
+def _picture(ax: Axes, picture: Image.Image, interpolation: str) -> None:
+    """A composed picture in its own colours: "nearest" keeps edges sharp, "antialiased" keeps thin lines whole."""
+    ax.imshow(np.asarray(picture.convert("RGB")), interpolation=interpolation, aspect="equal")
 
 
 def _bar_beside(ax: Axes, limits: tuple[float, float], *, signed: bool, label: str) -> None:
@@ -205,7 +214,7 @@ def filter_grid(
     shape = _by(*weights.shape[2:], weights.shape[1])
     title = title or f"{layer}: {len(weights)} filters of {shape}, {view} view"
     figure, ax = _axes(ax, 8, 0.6 + 7.8 * picture.height / picture.width)
-    _picture(ax, picture)
+    _picture(ax, picture, "nearest")
     _bare(ax, f"{title}\n{how}")
     return _described(figure, f"{title}; {how}.")
 
@@ -279,13 +288,13 @@ def feature_map_grid(
         figure = _figure(9.5, 0.9 + 6.1 * picture.height / picture.width)
         left, ax = figure.subplots(1, 2, width_ratios=(1, 2.6))
         left.imshow(crop)
-        _bare(left, f"what the network saw\n{_by(crop.height, crop.width)} pixels")
+        _bare(left, f"what the\nnetwork saw\n{_by(crop.height, crop.width)} px", fontsize=9)
     else:
         figure, ax = _axes(ax, 8, 0.9 + 7 * picture.height / picture.width)
     dead = int(tiles.dead_maps(values).sum())
     title = f"{layer}: {len(values)} maps of {_by(*values.shape[1:])}".removeprefix(": ")
     note = f"{dead} of {len(values)} are zero everywhere"
-    _picture(ax, picture)
+    _picture(ax, picture, "antialiased")
     _bar_beside(ax, limits, signed=signed, label="activation (one scale for all maps)")
     _bare(ax, f"{title}\nvalues {values.min():.3g} to {values.max():.3g}; {note}")
     return _described(figure, f"{title} on one scale; {note}.")
@@ -308,7 +317,7 @@ def picture_grid(
     figure = _figure(columns * size, rows * (size + 0.35) + (0.35 if title else 0))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for place, ax in enumerate(axes):
-        _bare(ax, titles[place] if place < len(titles) else "")
+        _bare(ax, titles[place] if place < len(titles) else "", fontsize=min(10, max(6, 6 * size)))
         if place < len(pictures):
             ax.imshow(_as_array(pictures[place]))
     if title:
@@ -387,10 +396,11 @@ def receptive_fields(
         ax.add_patch(frame)
         text = f"{name} {table[name].receptive_field}"
         box = {"facecolor": "white", "edgecolor": colour, "pad": 1.5}
-        if number % 2:  # labels on opposite corners do not cover each other
-            ax.text(right - 1, bottom + 2, text, fontsize=8, va="top", ha="right", bbox=box)
-        else:
-            ax.text(left + 1, top - 3, text, fontsize=8, va="bottom", bbox=box)
+        # Labels on opposite corners do not cover each other; at the picture's edge they move inside.
+        x, y, outside = (right - 1, bottom + 2, bottom < side - 10) if number % 2 else (left + 1, top - 3, top > 10)
+        va = "top" if (number % 2 == 1) == outside else "bottom"
+        y = y if outside else (bottom - 3 if number % 2 else top + 3)
+        ax.text(x, y, text, fontsize=8, va=va, ha="right" if number % 2 else "left", bbox=box)
     title = f"What one unit sees, by layer, in pixels of {_by(side, side)} ({spec.name})"
     ax.set(title=title, xlabel="column (pixels)", ylabel="row (pixels)")
     sides = ", ".join(f"{name} {table[name].receptive_field}" for name in layers)
@@ -606,9 +616,12 @@ def ilsvrc_history(results: Sequence[Mapping[str, Any]], *, ax: Axes | None = No
     }
     ax.plot(list(best), list(best.values()), color="black", linewidth=1, zorder=2, label="best of the year")
     named = [entry for entry in results if entry.get("named", entry["error"] == best[entry["year"]])]
-    for entry in named:
-        place, up = (entry["year"], entry["error"]), 3 if entry["year"] % 2 else 13
-        ax.annotate(f"{entry['team']} {entry['error']:.1f}", place, (7, up), textcoords="offset points", fontsize=9)
+    ceiling: dict[int, float] = {}
+    for entry in sorted(named, key=lambda entry: entry["error"]):
+        year, error = int(entry["year"]), float(entry["error"])
+        up = max(error + (0.4 if year % 2 else 1.4), ceiling.get(year, 0.0))  # labels of one year do not overlap
+        ax.text(year + 0.12, up, f"{entry['team']} {error:.1f}", fontsize=9)
+        ceiling[year] = up + 1.6
     ax.set_ylim(0, None)
     ax.set_xlim(min(best) - 0.3, max(best) + 1)
     ax.set_xticks(list(best))

@@ -184,7 +184,7 @@ def _cross(height: int, width: int) -> NDArray[np.bool_]:
     rows, columns = np.ogrid[:height, :width]
     offset = rows * width - columns * height
     mirrored = rows * width - (width - 1 - columns) * height
-    thickness = max(height, width)
+    thickness = max(height, width) * max(1, min(height, width) // 40)
     cross: NDArray[np.bool_] = np.minimum(np.abs(offset), np.abs(mirrored)) < thickness
     return cross
 

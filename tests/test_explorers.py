@@ -246,13 +246,15 @@ def test_filters_follow_layer_view_and_channel(pretrained: Pretrained) -> None:
     explorer = FilterExplorer(pretrained)
     for layer, view, channel in [
         ("conv1", "colour", 5),
+        ("conv1", "colour-each", 6),
         ("conv1", "spectrum", 5),
         ("conv2", "pca", 9),
         ("conv4", "strongest", 0),
     ]:
         explorer.layer.value, explorer.view.value, explorer.channel.value = layer, view, channel
         weights, groups = filters(pretrained, layer).numpy(), pretrained.model.spec[layer].groups
-        expected = tiles.filter_view(weights, view, groups=groups).picture(marked=channel, width=420)
+        shared, kind = "-" not in view, view.removesuffix("-each")
+        expected = tiles.filter_view(weights, kind, groups=groups, shared=shared).picture(marked=channel, width=420)
         assert np.array_equal(pixels(explorer.grid), rgb(expected)), (layer, view)
         close_up = tiles.filter_view(weights, "channels", channel=channel).picture(width=300)
         assert np.array_equal(pixels(explorer.detail), rgb(close_up))

@@ -172,10 +172,14 @@ def test_show_embeds_the_pixels() -> None:
     assert np.array_equal(np.asarray(shown), np.asarray(picture.convert("RGB")))
 
 
-def test_show_takes_svg_with_its_own_title() -> None:
-    shown = figures.show(architecture_svg(get_spec("small")))
+def test_show_takes_svg_with_its_own_title_and_description() -> None:
+    svg = architecture_svg(get_spec("small"))
+    shown = figures.show(svg)
     assert shown.alt.endswith("architecture to scale")
-    assert "<svg" in shown._repr_html_()
+    kind, data = re.search(r"data:image/([\w+]+);base64,([^\"]+)", shown.html).groups()
+    assert kind == "svg+xml"
+    assert base64.b64decode(data).decode() == svg
+    assert "conv3: 13 × 13 × 96" in shown.html.partition("src=")[0], "the description in words is the alternative text"
 
 
 def test_same_data_same_description() -> None:
