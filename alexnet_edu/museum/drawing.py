@@ -58,10 +58,11 @@ def graph_svg(network: Network) -> str:
             f'<text x="{x:g}" y="{y + 12:g}">{escape(what)}: {size}</text>'
         )
     height = max(y for _, y in at.values()) + 30
+    reads = "; ".join(f"{layer.name} reads {', '.join(layer.inputs)}" for layer in network.layers if layer.inputs)
     title = escape(f"{network.name}: {len(network.layers)} layers, {network.total_parameters:,} parameters")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{title}" viewBox="0 0 {width} {height:g}" '
-        f'width="100%" style="max-width:{width}px;background:#fff"><title>{title}</title>'
+        f'width="100%" style="max-width:{width}px;background:#fff"><title>{title}</title><desc>{escape(reads)}.</desc>'
         f'<g fill="none">{"".join(lines)}</g><g font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" '
         f'text-anchor="middle" fill="#222">{"".join(boxes)}</g></svg>'
     )
