@@ -12,7 +12,7 @@ from functools import cache
 from html import escape
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import torch
 from PIL import Image, ImageOps
@@ -63,7 +63,13 @@ class Prediction:
         )
 
 
-def predict(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Any:
+@overload
+def predict(
+    image: list[Any] | tuple[Any, ...], pretrained: Pretrained | None = None, top_k: int = 5
+) -> list[Prediction]: ...
+@overload
+def predict(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Prediction: ...
+def predict(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Prediction | list[Prediction]:
     """What the network sees in a picture, or in each picture of a list.
 
     Args:
@@ -82,7 +88,13 @@ def predict(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) ->
     return _one_or_list(image, pretrained, lambda source: [pretrained.preprocess.crop(source)], top_k)
 
 
-def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Any:
+@overload
+def ten_crop(
+    image: list[Any] | tuple[Any, ...], pretrained: Pretrained | None = None, top_k: int = 5
+) -> list[Prediction]: ...
+@overload
+def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Prediction: ...
+def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Prediction | list[Prediction]:
     """As ``predict``, from ten views averaged: the paper's test [section 4.1].
 
     Five crops of the central square of the resized picture, four corners and the centre, each also mirrored. The
@@ -141,7 +153,7 @@ def ten_views(preprocess: Preprocess, image: Any) -> list[Image.Image]:
     return [*crops, *map(ImageOps.mirror, crops)]
 
 
-def _one_or_list(image: Any, pretrained: Pretrained, views: Views, top_k: int) -> Any:
+def _one_or_list(image: Any, pretrained: Pretrained, views: Views, top_k: int) -> Prediction | list[Prediction]:
     several = isinstance(image, (list, tuple))
     found = _classify(image if several else [image], pretrained, views, top_k, BATCH_SIZE)
     results = [expect(result) for _, result in found]
