@@ -60,7 +60,7 @@ def opposite(function: Callable[[Tensor], Tensor]) -> None:
     same(got, want, "Flatten, normalise each row, multiply by the transpose, argmin over each row.")
 
 
-@check("all of its power in one tenth of the frequencies would be 1; white noise has hardly more than a tenth there.")
+@check("1 would be all of the power; white noise has about a fifth, because the strongest are chosen after looking.")
 def concentration(function: Callable[[Tensor], Tensor]) -> None:
     """Share of the power that lies in the strongest tenth of the frequencies: ``(O, 3, 11, 11)`` to ``(O,)``."""
     weights = _filters() + 0.5  # a mean that has to go
