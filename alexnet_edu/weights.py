@@ -183,8 +183,7 @@ def _auto(announce: Callable[[str], object]) -> Pretrained:
 def _small() -> Pretrained:
     state, _ = _read_safetensors(ASSETS / "small.safetensors")
     categories = (ASSETS / "caltech101_categories.txt").read_text(encoding="utf-8").split()
-    scores = ASSETS / "small.json"
-    metrics = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {}
+    metrics = json.loads((ASSETS / "small.json").read_text(encoding="utf-8"))
     size = get_spec("small").input_size
     network = _assemble("small", len(categories), state)
     return Pretrained(network, Preprocess(size=size), tuple(categories), "small", "part of this package", metrics)

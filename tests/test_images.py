@@ -198,6 +198,7 @@ def test_truncated(kind: str) -> None:
         load_image(data[: len(data) // 2])
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_truncated_anywhere_is_an_image_error_or_a_picture(photo: Image.Image) -> None:
     for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF"):
         data = encode(photo, kind)
@@ -208,6 +209,7 @@ def test_truncated_anywhere_is_an_image_error_or_a_picture(photo: Image.Image) -
                 assert_sentence(error)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_flipped_bytes_are_an_image_error_or_a_picture(photo: Image.Image) -> None:
     random = np.random.default_rng(1)
     for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "ICO", "PPM", "TGA"):
