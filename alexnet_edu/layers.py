@@ -73,7 +73,7 @@ class LocalResponseNorm(nn.Module):
         """See the class."""
         if x.shape[1] % self.groups:
             raise ValueError(f"{x.shape[1]} maps can't be divided into {self.groups} groups.")
-        if x.is_meta or torch.compiler.is_compiling() or torch.compiler.is_exporting():
+        if x.is_meta or torch.compiler.is_compiling():  # the second is true of export, too
             return self._expression(x)
         return _ChunkedLRN.apply(x, self.size, self.alpha, self.beta, self.k, self.groups)  # type: ignore[no-any-return, no-untyped-call]
 

@@ -163,7 +163,7 @@ def test_145_starts_as_its_file_says(net145: MuseumNet) -> None:
 
 
 def test_145_can_be_exported(net145: MuseumNet, pictures: Tensor) -> None:
-    exported = torch.export.export(net145, (pictures,)).module()
+    exported = torch.export.export(net145, (pictures,), strict=False).module()
     with torch.no_grad():
         torch.testing.assert_close(exported(pictures), net145(pictures), rtol=1e-4, atol=1e-5)
 
@@ -189,7 +189,7 @@ def test_cifar_can_be_exported_and_learns() -> None:
     network = read_network(DATA / "cifar-local.cfg", DATA / "cifar-local-params.cfg", input_shape=CIFAR)
     model = network.build()
     x, labels = torch.randn(8, *CIFAR), torch.arange(8)
-    exported = torch.export.export(model, (x,)).module()
+    exported = torch.export.export(model, (x,), strict=False).module()
     torch.testing.assert_close(exported(x), model(x), rtol=1e-4, atol=1e-5)
     optimiser = Sgd2012(network.param_groups())
     before = model.cost(x, labels).item()
@@ -765,7 +765,7 @@ def test_all_types_together_export_and_learn() -> None:
     network = read_network(DATA / "all-types.cfg", input_shape=SIDE, num_classes=4)
     model = network.build().eval()
     x = torch.randn(3, *SIDE)
-    torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), model(x))
+    torch.testing.assert_close(torch.export.export(model, (x,), strict=False).module()(x), model(x))
     model.train().cost(x, torch.tensor([0, 1, 2])).backward()
     assert all(p.grad is not None and p.grad.any() for p in model.parameters())
 

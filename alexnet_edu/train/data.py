@@ -30,7 +30,7 @@ Key = tuple[int, int]
 
 def seed_from(*numbers: int) -> int:
     """One seed from several numbers (seed, epoch, step ...), well mixed."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1
 
 
 def _unchanged(picture: Tensor) -> Tensor:
