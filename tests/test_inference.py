@@ -104,8 +104,8 @@ def test_other_types_and_devices() -> None:
     half.model.to(torch.bfloat16)
     found = class_probabilities(half.model, half.preprocess(sample_images()["cat"])[None])
     assert found.dtype == torch.float32 and (found - expected).abs().max() < 0.05
-    accelerators = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
-    for device in accelerators:
+    accelerators = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    for device in (name for name, there in accelerators.items() if there):
         half.model.to(device, torch.float32)
         found = class_probabilities(half.model, half.preprocess(sample_images()["cat"])[None])
         assert found.device.type == "cpu" and (found - expected).abs().max() < 1e-3
