@@ -1,9 +1,9 @@
 """What the exercises call: named checks that say in one line whether an answer is right, and if not, where to look.
 
-One module a notebook, such as ``from alexnet_edu.check import nb03``. A check takes the learner's answer (a value, a
-tensor, a function or a class) and returns a ``Result``: true when the answer is right, and one line when it is the last
-expression of a notebook cell. A check never raises, so that an unsolved exercise does not stop "Run all". Needs nothing
-but PyTorch.
+One module a notebook or problem set, such as ``from alexnet_edu.check import nb03``. A check takes the learner's answer
+(a value, a tensor, a function or a class) and returns a ``Result``: true when the answer is right, and one line when it
+is the last expression of a notebook cell. A check never raises, so that an unsolved exercise does not stop "Run all";
+a graded cell adds ``.required()``, which does. Needs nothing but PyTorch, and imports it only when a check uses it.
 
 A check is a function that raises ``Hint`` (mostly through ``expect``, ``same`` and ``close``) when an answer is wrong:
 
@@ -14,14 +14,16 @@ A check is a function that raises ``Hint`` (mostly through ``expect``, ``same`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from types import FunctionType
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, TypeVar
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Hint", "Result", "answered", "check", "close", "expect", "later", "same"]
 
@@ -51,6 +53,17 @@ class Result:
         mark = "✓" if self.passed else "✗" if self.answered else "…"
         return f"{mark} {self.name}: {self.message}"
 
+    def required(self) -> Result:
+        """The result itself, where the answer is right: what a graded cell asks for.
+
+        Raises:
+            AssertionError: the answer is wrong or missing; the message is the line with the hint.
+        """
+        __tracebackhide__ = True
+        if not self.passed:
+            raise AssertionError(repr(self))
+        return self
+
 
 class Hint(Exception):
     """Raised in a check: the answer is wrong, and this one sentence helps."""
@@ -63,7 +76,8 @@ class _NotAnswered(Exception):
 def check(praise: str) -> Callable[[Callable[..., None]], Callable[..., Result]]:
     """Makes a named check of a function that raises ``Hint`` for wrong answers.
 
-    Random numbers are the same in every run of a check and go on as before after it.
+    Random numbers are the same in every run of a check and go on as before after it. A keyword ``seed`` draws others, and
+    any other keyword goes on to the function: so the hidden test of a problem set is the same check on other inputs.
 
     Args:
         praise: what a right answer gets to read: why it is right.
@@ -73,16 +87,15 @@ def check(praise: str) -> Callable[[Callable[..., None]], Callable[..., Result]]
         name = examine.__name__
 
         @wraps(examine)
-        def checked(*answers: Any) -> Result:
+        def checked(*answers: Any, seed: int = 0, **inputs: Any) -> Result:
             try:
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(0)
-                    examine(*map(_guard, answers))
+                with _seeded(seed):
+                    examine(*map(_guard, answers), **inputs)
             except _NotAnswered:
                 return Result(name, False, "not answered yet.", answered=False)
             except Hint as hint:
                 return Result(name, False, str(hint))
-            except Exception as problem:  # whatever the learner's code raises belongs to the answer
+            except (Exception, SystemExit) as problem:  # whatever the learner's code raises belongs to the answer
                 first = (str(problem).splitlines() or [""])[0]
                 return Result(name, False, f"your code stopped with {type(problem).__name__}: {first}")
             return Result(name, True, praise)
@@ -93,10 +106,10 @@ def check(praise: str) -> Callable[[Callable[..., None]], Callable[..., Result]]
 
 
 def answered(value: object) -> bool:
-    """Whether there is an answer: no ``...`` and no ``None``, also not inside a tuple, list or dictionary."""
+    """Whether there is an answer: no ``...`` and no ``None``, also not inside a tuple, list, set or dictionary."""
     if isinstance(value, dict):
         return answered(list(value.values()))
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, (tuple, list, set)):
         return all(map(answered, value))
     return value is not None and value is not ...
 
@@ -125,7 +138,7 @@ def expect(condition: object, hint: str) -> None:
 def same(got: object, want: object, hint: str, *, tolerance: float = 0.0) -> None:
     """Numbers (with a relative ``tolerance``), words, sequences of them: raises ``Hint`` where they differ."""
     _demand(got)
-    got, want = (value.tolist() if isinstance(value, Tensor) else value for value in (got, want))
+    got, want = (value.tolist() if _is_tensor(value) else value for value in (got, want))
     if isinstance(want, Iterable) and not isinstance(want, str):
         expected = list(want)
         values = list(got) if isinstance(got, Iterable) and not isinstance(got, str) else None
@@ -150,14 +163,30 @@ def close(got: object, want: Tensor, hint: str, *, rtol: float = 1e-4, atol: flo
         atol: absolute tolerance of an element.
     """
     _demand(got)
-    if not isinstance(got, Tensor):
+    if not _is_tensor(got):
         raise Hint(f"a tensor is wanted, not {type(got).__name__}.")
     expect(got.shape == want.shape, f"the shape is {tuple(got.shape)}, it should be {tuple(want.shape)}.")
     got, want = got.detach().double(), want.detach().double()
-    wrong = ~torch.isclose(got, want, rtol=rtol, atol=atol)
+    wrong = ~got.isclose(want, rtol=rtol, atol=atol)
     if wrong.any():
         error = (got - want).abs().max().item()
         raise Hint(f"{hint} ({int(wrong.sum()):,} of {wrong.numel():,} values differ, by up to {error:.2g}.)")
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """The block draws from ``seed``, and PyTorch's numbers go on as before after it. Imports no torch by itself."""
+    if torch := sys.modules.get("torch"):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    else:
+        yield
+
+
+def _is_tensor(value: object) -> TypeGuard[Tensor]:
+    """Where torch has not been imported, nothing is a tensor."""
+    return "torch" in sys.modules and isinstance(value, sys.modules["torch"].Tensor)
 
 
 def _demand(value: object) -> None:
@@ -174,7 +203,7 @@ def _guard(answer: Any) -> Any:
     @wraps(answer)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
-            value = answer(*(arg.clone() if isinstance(arg, Tensor) else arg for arg in args), **kwargs)
+            value = answer(*(arg.clone() if _is_tensor(arg) else arg for arg in args), **kwargs)
         except NotImplementedError:
             raise _NotAnswered from None
         except (TypeError, AttributeError, IndexError) as problem:

@@ -1,0 +1,142 @@
+"""Every problem set: its frame, its tests against right and wrong answers, and a release that gives nothing away."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from notebook_files import ROOT, headings, read, tags
+
+ASSIGNMENTS = ROOT / "assignments"
+SETS = sorted(path.stem for path in (ASSIGNMENTS / "source").glob("*/*.ipynb"))
+AUTOGRADED = [name for name in SETS if (ASSIGNMENTS / "answers" / f"{name}.py").exists()]
+HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS\n(.*?)^\s*### END HIDDEN TESTS", re.MULTILINE | re.DOTALL)
+PROBLEM = re.compile(r"^Problem \d+ · (?:by hand|code|measure|written) · (\d+) points? · (\d+) minutes$")
+
+
+def source(name: str) -> Any:
+    return read(ASSIGNMENTS / "source" / name / f"{name}.ipynb")
+
+
+def answers(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"answers_{name}", ASSIGNMENTS / "answers" / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def nbgrader(cell: Any) -> dict[str, Any]:
+    return dict(cell.metadata.get("nbgrader", {}))
+
+
+def is_test(cell: Any) -> bool:
+    return cell.cell_type == "code" and bool(nbgrader(cell).get("grade"))
+
+
+def namespace(name: str, cells: list[Any]) -> dict[str, Any]:
+    """What the code cells define, without set-up and tests."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in cells:
+        if cell.cell_type == "code" and "setup" not in tags(cell) and not is_test(cell):
+            exec(compile(cell.source, name, "exec"), names)
+    return names
+
+
+def test_cell(name: str, grade_id: str) -> str:
+    return next(cell.source for cell in source(name).cells if nbgrader(cell).get("grade_id") == grade_id)
+
+
+RIGHT = [(name, *case) for name in AUTOGRADED for case in answers(name).RIGHT]
+WRONG = [(name, *case) for name in AUTOGRADED for case in answers(name).WRONG]
+
+
+def label(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return "-".join(getattr(answer, "__name__", key) for key, answer in value.items())
+    return value if isinstance(value, str) and " " not in value else ""
+
+
+@pytest.fixture(scope="module")
+def context() -> dict[str, dict[str, Any]]:
+    return {name: namespace(name, source(name).cells) for name in AUTOGRADED}
+
+
+@pytest.mark.parametrize(("name", "grade_id", "given"), RIGHT, ids=label)
+def test_right_answers_pass_every_test(name: str, grade_id: str, given: dict[str, Any], context: Any) -> None:
+    exec(test_cell(name, grade_id), {**context[name], **given})
+
+
+@pytest.mark.parametrize(("name", "grade_id", "given", "feedback"), WRONG, ids=label)
+def test_wrong_answers_get_their_feedback(
+    name: str, grade_id: str, given: dict[str, Any], feedback: str, context: Any
+) -> None:
+    with pytest.raises(AssertionError) as problem:
+        exec(test_cell(name, grade_id), {**context[name], **given})
+    assert feedback in str(problem.value)
+    assert "…" not in str(problem.value)
+
+
+@pytest.mark.parametrize("name", AUTOGRADED)
+def test_every_test_has_right_and_wrong_answers(name: str) -> None:
+    given = answers(name)
+    for cell in filter(is_test, source(name).cells):
+        grade_id = nbgrader(cell)["grade_id"]
+        assert sum(case[0] == grade_id for case in given.RIGHT) >= 2, grade_id
+        assert sum(case[0] == grade_id for case in given.WRONG) >= 3, grade_id
+
+
+@pytest.mark.parametrize("name", AUTOGRADED)
+def test_source_runs_with_its_solutions_and_hidden_tests(name: str) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in source(name).cells:
+        if cell.cell_type == "code" and "setup" not in tags(cell):
+            exec(compile(cell.source, name, "exec"), names)
+
+
+@pytest.mark.parametrize("name", AUTOGRADED)
+def test_hidden_tests_find_what_visible_ones_cannot(name: str) -> None:
+    """For each test cell there is a wrong answer that only the hidden part turns down, or it needs no hidden part."""
+    for cell in filter(is_test, source(name).cells):
+        assert HIDDEN.search(cell.source), nbgrader(cell)["grade_id"]
+        visible = HIDDEN.sub("", cell.source).strip()
+        assert ".required()" in visible, "an empty test cell confuses"
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_frame(name: str) -> None:
+    """Title, goals, points, minutes; each problem says its kind, points and minutes, and they add up."""
+    notebook = source(name)
+    own, opening = notebook.metadata["alexnet_edu"], notebook.cells[0].source
+    assert own["assignment"] == name
+    assert opening.startswith("# ") and "You will be able to" in opening and "**Builds on**" in opening
+    assert f"**Points:** {own['points']}." in opening and f"**Time:** {own['minutes']} minutes." in opening
+    assert "setup" in tags(notebook.cells[1])
+    problems = [PROBLEM.match(text) for cell in notebook.cells for level, text in headings(cell) if level == 2]
+    assert problems and all(problems)
+    assert sum(int(problem[1]) for problem in problems if problem) == own["points"]
+    assert sum(int(problem[2]) for problem in problems if problem) == own["minutes"]
+    graded = [nbgrader(cell) for cell in notebook.cells if nbgrader(cell).get("grade")]
+    assert sum(cell["points"] for cell in graded) == own["points"]
+    assert len({cell["grade_id"] for cell in graded}) == len(graded)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_written_answer_has_a_rubric(name: str) -> None:
+    written = [cell for cell in source(name).cells if cell.cell_type == "markdown" and nbgrader(cell).get("grade")]
+    assert written
+    for cell in written:
+        assert nbgrader(cell)["solution"] and "**Rubric, " in cell.source
+        points = re.findall(r"^- (\d+) points?:", cell.source, re.MULTILINE)
+        assert sum(map(int, points)) == nbgrader(cell)["points"]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_sources_are_clean(name: str) -> None:
+    for cell in source(name).cells:
+        assert not cell.get("outputs") and cell.get("execution_count") is None
+    assert Path(ASSIGNMENTS / "source" / name).is_dir()
