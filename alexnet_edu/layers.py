@@ -1,14 +1,15 @@
-"""The modules that PyTorch lacks or does differently: LRN, rounded-up convolution, the dropout of 2012."""
+"""The modules that PyTorch lacks, does differently or slowly: LRN, rounded-up convolution, 2012's dropout, pooling."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["CeilConv2d", "Dropout2012", "LocalResponseNorm", "SpatialResponseNorm"]
+__all__ = ["CeilConv2d", "Dropout2012", "LocalResponseNorm", "MaxPool2d", "SpatialResponseNorm"]
 
 # Values that a pass over a part of the batch touches at a time: in float32 they and three temporaries stay in a
 # core's second-level cache. LRN is bound by memory traffic, so this alone is most of its speed.
@@ -121,14 +122,15 @@ class _ChunkedLRN(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
+        x = _dense(x)
         ctx.save_for_backward(x)
         ctx.settings = size, alpha, beta, k, groups
         band = _band(x, size, groups) * (alpha / size)
         out = torch.empty_like(x)
         with torch.autocast(x.device.type, enabled=False):
             for part, result in zip(*_parts(x, out), strict=True):
-                rows = _wide(part.movedim(1, -1))
-                result.copy_((rows * _power(rows.square() @ band + k, beta)).movedim(-1, 1))
+                rows = _wide(_rows(part))
+                torch.mul(rows, _power_(_windows(rows.square(), band, x).add_(k), beta), out=_rows(result))
         return out
 
     @staticmethod
@@ -138,15 +140,43 @@ class _ChunkedLRN(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         size, alpha, beta, k, groups = ctx.settings
         band = _band(x, size, groups) * (alpha / size)
+        grad = torch.empty_like(x).copy_(grad)
         out = torch.empty_like(x)
         with torch.autocast(x.device.type, enabled=False):
             for part, grad_part, result in zip(*_parts(x, grad, out), strict=True):
-                rows, g = _wide(part.movedim(1, -1)), _wide(grad_part.movedim(1, -1))
-                d = rows.square() @ band + k
-                direct = g * _power(d, beta)
-                through = (direct * rows / d) @ band
-                result.copy_((direct - 2 * beta * rows * through).movedim(-1, 1))
+                rows, g = _wide(_rows(part)), _wide(_rows(grad_part))
+                d = _windows(rows.square(), band, x).add_(k)
+                through = rows / d
+                direct = _power_(d, beta).mul_(g)
+                through = _windows(through.mul_(direct), band, x).mul_(rows)
+                torch.sub(direct, through, alpha=2 * beta, out=_rows(result))
         return out, None, None, None, None, None
+
+
+def _dense(x: Tensor) -> Tensor:
+    return x if x.is_contiguous() or _maps_last(x) else x.contiguous()
+
+
+def _maps_last(x: Tensor) -> bool:
+    return x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+def _rows(x: Tensor) -> Tensor:
+    """A view with one place axis: ``(N, C, places)``, or ``(N, places, C)`` where memory has the maps last."""
+    return x.movedim(1, -1).flatten(1, 2) if _maps_last(x) else x.view(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+def _windows(squares: Tensor, band: Tensor, x: Tensor) -> Tensor:
+    """The sums over the windows of maps, for ``_rows`` of ``x``."""
+    return squares @ band if _maps_last(x) else band @ squares
+
+
+def _power_(d: Tensor, beta: float) -> Tensor:
+    """``_power``, which writes over ``d``."""
+    if beta != 0.75:
+        return d.pow_(-beta)
+    root = d.rsqrt_()
+    return root.mul_(root.sqrt())
 
 
 def _parts(*tensors: Tensor) -> list[tuple[Tensor, ...]]:
@@ -180,6 +210,23 @@ class SpatialResponseNorm(nn.Module):
     def extra_repr(self) -> str:
         """What ``print(module)`` shows."""
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class MaxPool2d(nn.MaxPool2d):
+    """``torch.nn.MaxPool2d``, equal to the bit and several times as fast on a CPU.
+
+    PyTorch's works on many maps at once only where memory has them last; reordering there and back costs less.
+
+    Shape:
+        ``(N, C, H, W)`` to ``(N, C, H', W')``.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """See the class."""
+        fast = input.device.type == "cpu" and input.ndim == 4 and input.is_contiguous()
+        if not fast or torch.compiler.is_compiling():
+            return super().forward(input)  # type: ignore[no-any-return]
+        return super().forward(input.contiguous(memory_format=torch.channels_last)).contiguous()  # type: ignore[no-any-return]
 
 
 class Dropout2012(nn.Module):

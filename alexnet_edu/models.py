@@ -119,7 +119,7 @@ def _(layer: specs.SpatialNorm, shape: Shape) -> nn.Module:
 
 @build_layer.register
 def _(layer: specs.MaxPool, shape: Shape) -> nn.Module:
-    return nn.MaxPool2d(layer.kernel_size, layer.stride, ceil_mode=layer.ceil)
+    return layers.MaxPool2d(layer.kernel_size, layer.stride, ceil_mode=layer.ceil)
 
 
 @build_layer.register

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from alexnet_edu.layers import CeilConv2d, Dropout2012, LocalResponseNorm, SpatialResponseNorm
+from alexnet_edu.layers import CeilConv2d, Dropout2012, LocalResponseNorm, MaxPool2d, SpatialResponseNorm
 
 
 def activations(*shape, dtype=torch.float32, scale=50.0):
@@ -102,3 +102,20 @@ def test_dropout_of_2012_scales_when_testing():
     assert set(trained.unique().tolist()) == {0.0, 1.0}
     assert trained.mean().item() == pytest.approx(0.5, abs=0.02)
     assert layer.eval()(x).unique().tolist() == [0.5]
+
+
+@pytest.mark.parametrize("ceil", [False, True])
+@pytest.mark.parametrize("shape", [(2, 96, 55, 55), (1, 3, 6, 7), (96, 13, 13), (0, 4, 5, 5)])
+@pytest.mark.parametrize("layout", ["maps first", "maps last", "strided"])
+def test_pooling_equals_torch_to_the_bit_forward_and_backward(shape, ceil, layout):
+    x = activations(*shape).round()  # rounding makes ties, whose gradient goes to one place
+    if layout == "maps last" and len(shape) == 4:
+        x = x.contiguous(memory_format=torch.channels_last)
+    if layout == "strided":
+        x = x.transpose(-1, -2)
+    ours, theirs = (x.clone().requires_grad_() for _ in range(2))
+    y, z = MaxPool2d(3, 2, ceil_mode=ceil)(ours), nn.MaxPool2d(3, 2, ceil_mode=ceil)(theirs)
+    assert y.equal(z) and y.stride() == z.stride()
+    y.sum().backward()
+    z.sum().backward()
+    assert ours.grad.equal(theirs.grad)
