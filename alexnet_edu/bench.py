@@ -13,6 +13,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -240,6 +241,8 @@ FULL = {
     "widths": (0.25, 0.5, 1.0),
 }
 
+ACCELERATOR_BATCHES = (1, 8, 32, 128, 512, 1024)
+
 
 def scaled(spec: Spec, width: float) -> Spec:
     """The same network with ``width`` times as many maps and hidden units (in whole multiples of 2, for the towers)."""
@@ -308,28 +311,70 @@ def by_mode(plan: Plan) -> Iterator[Row]:
     macs = layer_table(spec).total_macs
     for batch in (1, plan.batch):
         x = _pictures(spec, batch, plan.device)
-        with torch.inference_mode():
+        with torch.inference_mode(), _tf32(False):
             want = base(x)
-        for name, dtype, layout, compiled in _modes(plan):
-            model = copy.deepcopy(base).to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
-            if compiled:
-                model = torch.compile(model)
-            inputs = x.to(dtype, memory_format=layout)
-            row = _network_row(plan, f"mode, torchvision, batch {batch}", name, model, inputs, macs)
-            with torch.inference_mode():
-                error = ((model(inputs).float() - want).norm() / want.norm()).item()
-            yield replace(row, note=f"differs by {error:.1e} (relative)" if name != "eager float32" else "")
+        for mode in _modes(plan):
+            model = copy.deepcopy(base).to(dtype=mode.dtype, memory_format=mode.layout)  # type: ignore[call-overload]
+            if mode.compiled:
+                model = torch.compile(model, mode=mode.compiled)
+            inputs = x.to(mode.dtype, memory_format=mode.layout)
+            with _tf32(mode.tf32):
+                row = _network_row(plan, f"mode, torchvision, batch {batch}", mode.name, model, inputs, macs)
+                with torch.inference_mode():
+                    error = ((model(inputs).float() - want).norm() / want.norm()).item()
+            yield replace(row, note=f"differs by {error:.1e} (relative)" if mode != PLAIN else "")
 
 
-def _modes(plan: Plan) -> Iterator[tuple[str, torch.dtype, torch.memory_format, bool]]:
-    plain, last = torch.contiguous_format, torch.channels_last
-    yield "eager float32", torch.float32, plain, False
-    yield "channels_last float32", torch.float32, last, False
-    yield "eager bfloat16", torch.bfloat16, plain, False
-    yield "channels_last bfloat16", torch.bfloat16, last, False
+@dataclass(frozen=True)
+class Mode:
+    """A way to run a network.
+
+    Attributes:
+        name: what the row is called.
+        dtype: of weights and inputs.
+        layout: of weights and inputs in memory.
+        compiled: ``torch.compile``'s mode; "": not compiled. "reduce-overhead" records CUDA graphs.
+        tf32: whether float32 products may round their factors to 10 bits, which needs a GPU that can.
+    """
+
+    name: str
+    dtype: torch.dtype = torch.float32
+    layout: torch.memory_format = torch.contiguous_format
+    compiled: str = ""
+    tf32: bool = False
+
+
+PLAIN = Mode("eager float32")
+
+
+def _modes(plan: Plan) -> Iterator[Mode]:
+    cuda = plan.device.type == "cuda"
+    bf16, last = torch.bfloat16, torch.channels_last
+    yield PLAIN
+    if cuda:
+        yield Mode("eager TF32", tf32=True)
+    yield Mode("channels_last float32", layout=last)
+    yield Mode("eager bfloat16", bf16)
+    yield Mode("channels_last bfloat16", bf16, last)
     if plan.compiled:
-        yield "compiled float32", torch.float32, plain, True
-        yield "compiled channels_last bfloat16", torch.bfloat16, last, True
+        yield Mode("compiled float32", compiled="default")
+        yield Mode("compiled channels_last bfloat16", bf16, last, "default")
+    if plan.compiled and cuda:
+        yield Mode("CUDA graphs, channels_last bfloat16", bf16, last, "reduce-overhead")
+
+
+@contextmanager
+def _tf32(allowed: bool) -> Iterator[None]:
+    """Convolutions and products may, or may not, use TF32; PyTorch allows it for convolutions unless told."""
+    places: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [place.allow_tf32 for place in places]
+    try:
+        for place in places:
+            place.allow_tf32 = allowed
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            place.allow_tf32 = value
 
 
 def by_norm(plan: Plan) -> Iterator[Row]:
@@ -502,6 +547,8 @@ def benchmark(
         ``machine``, ``date``, ``quick``, ``peaks`` (FLOP/s by dtype, bytes/s) and ``rows``, fit for JSON.
     """
     settings: dict[str, Any] = QUICK if quick else FULL
+    if not quick and torch.device(device).type == "cuda":
+        settings = settings | {"batches": ACCELERATOR_BATCHES}
     plan = Plan(device=torch.device(device), compiled=not quick and has_compiler(), **settings)
     peaks = _peaks(plan)
     tell(", ".join(f"{name} {value / 1e9:,.0f} G/s" for name, value in peaks.items()))

@@ -64,6 +64,7 @@ def result():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "QUICK", TINY)
         patch.setattr(bench, "get_model", lambda name: AlexNet(small[name]))
+        patch.setattr(bench, "_torchvision", lambda: AlexNet(small["torchvision"]))
         patch.setattr(bench, "get_spec", small.__getitem__)
         patch.setattr(bench, "matmul_peak", lambda *args, **kwargs: 1e11)
         patch.setattr(bench, "bandwidth", lambda *args, **kwargs: 1e10)
@@ -143,3 +144,22 @@ def test_the_committed_runs_say_where_they_come_from():
         assert not run["quick"] and {"cpu", "threads", "torch"} <= run["machine"].keys()
         groups = {row["group"].partition(",")[0] for row in run["rows"]}
         assert {"batch", "mode", "LRN", "layer", "resolution", "width"} <= groups
+
+
+def test_an_accelerator_is_also_timed_with_tf32_and_cuda_graphs():
+    plan = bench.Plan(torch.device("cuda"), compiled=True, **TINY)
+    names = [mode.name for mode in bench._modes(plan)]
+    assert len(names) == len(set(names)) == 8
+    assert {"eager TF32", "CUDA graphs, channels_last bfloat16"} <= set(names)
+    assert not any(
+        "TF32" in mode.name or "CUDA" in mode.name for mode in bench._modes(replace(plan, device=torch.device("cpu")))
+    )
+
+
+def test_tf32_is_as_before_after_a_mode():
+    flags = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [flag.allow_tf32 for flag in flags]
+    for allowed in (True, False):
+        with bench._tf32(allowed):
+            assert [flag.allow_tf32 for flag in flags] == [allowed, allowed]
+    assert [flag.allow_tf32 for flag in flags] == before
