@@ -21,6 +21,7 @@ from alexnet_edu.errors import AlexNetError
 __all__ = ["COMMANDS", "main", "print_error"]
 
 COMMANDS = {
+    "app": ("alexnet_edu.commands.app", "open a page that shows the network to people who do not program"),
     "bench": ("alexnet_edu.bench", "measure this machine with the networks"),
     "models": ("alexnet_edu.commands.models", "list the networks and what each costs"),
     "museum": ("alexnet_edu.commands.museum", "say what a 2012 network file describes"),

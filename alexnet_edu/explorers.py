@@ -1,25 +1,28 @@
 """Explorers: networks, filters, feature maps and predictions behind menus and sliders, in a notebook or a web page.
 
 Each explorer is a box of core ipywidgets (versions 7.7 and 8). A callback only sets values: one composed picture or
-one piece of HTML for each change, so nothing flickers and nothing piles up. The activations of a picture are computed
-once. What goes wrong is said in the explorer's message line, and the last good state stays.
+one piece of HTML for each change, so nothing flickers. Sliders answer while they are dragged; their views send the next
+value when the last one has been dealt with, so nothing piles up. The activations of a picture are computed once. What
+goes wrong is said in the explorer's message line, and the last good state stays.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from hashlib import sha256
 from html import escape
+from io import BytesIO
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 from traitlets import Unicode
 
 from alexnet_edu import tiles
@@ -27,19 +30,30 @@ from alexnet_edu.diagram import architecture_svg
 from alexnet_edu.errors import AlexNetError, ImageError
 from alexnet_edu.features import feature_maps, filters
 from alexnet_edu.geometry import LayerInfo, layer_table, receptive_field_box
-from alexnet_edu.images import load_image, sample_images
+from alexnet_edu.images import MAX_UPLOAD_BYTES, Sample, load_image, sample_images
 from alexnet_edu.inference import class_probabilities, default_pretrained
 from alexnet_edu.specs import SPECS, Conv, get_spec
 from alexnet_edu.weights import Pretrained
 
-__all__ = ["ArchitectureExplorer", "FeatureMapExplorer", "FilterExplorer", "PredictionExplorer"]
+__all__ = ["ArchitectureExplorer", "FeatureMapExplorer", "FilterExplorer", "PictureGallery", "PredictionExplorer"]
 
-MAX_UPLOAD_BYTES = 20_000_000
 _REMEMBERED_PICTURES = 8
 _SHARP = "alexnet-edu-sharp"
+_PHOTO = "alexnet-edu-photo"
+_CHOSEN = "alexnet-edu-chosen"
+_THUMBNAIL = (112, 84)
 # Maps are a few dozen pixels wide: enlarged without smoothing, each value stays a square.
 _STYLE = f"<style>.{_SHARP} {{ image-rendering: pixelated; }}</style>"
-_WIDE = {"description_width": "9em"}
+_GALLERY_STYLE = f"""<style data-max-upload-bytes="{MAX_UPLOAD_BYTES}">
+.jupyter-button.{_PHOTO} {{
+  width: {_THUMBNAIL[0] + 8}px; height: {_THUMBNAIL[1] + 30}px; padding: {_THUMBNAIL[1] + 4}px 0 0; line-height: 22px;
+  background: center 4px / {_THUMBNAIL[0]}px {_THUMBNAIL[1]}px no-repeat #fff; color: #222;
+  border: 1px solid #bbb; border-radius: 4px; box-shadow: none;
+}}
+.jupyter-button.{_PHOTO}.{_CHOSEN} {{ border-color: #005a9c; box-shadow: 0 0 0 2px #005a9c; font-weight: bold; }}
+</style>"""
+_TEXT = "line-height:1.5;max-width:52em;margin:4px 0"
+_WIDE = {"description_width": "8em"}
 _VIEW_NAMES = {
     "colour": "colours, one scale for all",
     "colour-each": "colours, each filter its own scale",
@@ -56,14 +70,14 @@ class _Explorer(widgets.VBox):  # type: ignore[misc]
     """What the explorers share: the message line, callbacks that report what goes wrong, and a stable text form."""
 
     def __init__(self) -> None:
-        self.message = widgets.HTML()
+        self.message = widgets.HTML(layout=widgets.Layout(width="auto", min_width="0"))
         self._quiet = False
         super().__init__(layout=widgets.Layout(width="100%"))
 
     def _arrange(self, controls: list[Any], views: list[Any]) -> None:
-        """Controls above, views below, both wrapping where the window is narrow."""
-        rows = [widgets.Box(part, layout=_wrapping()) for part in (controls, views)]
-        self.children = [widgets.HTML(_STYLE), rows[0], self.message, rows[1]]
+        """Controls in columns above, views side by side below; in a narrow window all of them below each other."""
+        above, below = widgets.Box(controls, layout=_columns()), widgets.Box(views, layout=_wrapping())
+        self.children = [widgets.HTML(_STYLE), above, self.message, below]
 
     def _on(self, control: Any, react: Callable[[], None]) -> None:
         """Calls ``react`` when the user changes ``control``, not while the explorer itself does."""
@@ -84,10 +98,10 @@ class _Explorer(widgets.VBox):  # type: ignore[misc]
             self._complain(f"This did not work ({type(error).__name__}: {error}).")
 
     def _complain(self, sentence: str) -> None:
-        self.message.value = f'<div role="alert" style="color:#a40000"><b>{escape(sentence)}</b></div>'
+        self.message.value = f'<div role="alert" style="{_TEXT};color:#a40000"><b>{escape(sentence)}</b></div>'
 
     def _say(self, html: str) -> None:
-        self.message.value = f'<div role="status">{html}</div>'
+        self.message.value = f'<div role="status" style="{_TEXT}">{html}</div>'
 
     @contextmanager
     def _silently(self) -> Iterator[None]:
@@ -103,6 +117,11 @@ class _Explorer(widgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._state().items())})"
+
+
+def _columns() -> Any:
+    columns = "repeat(auto-fill, minmax(min(100%, 280px), 1fr))"
+    return widgets.Layout(display="grid", grid_template_columns=columns, grid_gap="4px 20px", width="100%")
 
 
 def _wrapping() -> Any:
@@ -138,7 +157,7 @@ def _draw(image: Any, picture: Image.Image, description: str) -> None:
 def _slider(description: str, maximum: int, *, value: int = 0, minimum: int = 0, step: int = 1) -> Any:
     return widgets.IntSlider(
         value=value, min=minimum, max=maximum, step=step, description=description,
-        continuous_update=False, style=_WIDE, layout=_control_layout(),
+        style=_WIDE, layout=_control_layout(),
     )  # fmt: skip
 
 
@@ -148,16 +167,24 @@ def _menu(description: str, options: Any, value: Any) -> Any:
     )
 
 
-def _control_layout() -> Any:
-    return widgets.Layout(width="360px", max_width="100%")
+def _upload_button() -> Any:
+    limit = f"A photo from this device, at most {MAX_UPLOAD_BYTES / 1e6:.0f} MB; it is kept in memory only"
+    return widgets.FileUpload(
+        accept="image/*", multiple=False, description="Own photo", tooltip=limit, layout=_control_layout("200px")
+    )
+
+
+def _control_layout(max_width: str = "440px") -> Any:
+    return widgets.Layout(width="auto", min_width="0", max_width=max_width)
 
 
 def _reset(slider: Any, maximum: int, value: int) -> None:
-    """New bounds and value in the order that keeps the slider valid."""
-    slider.value = 0
-    slider.max = max(maximum, 0)
-    slider.value = value
-    slider.disabled = maximum < 1
+    """New bounds and value in the order that keeps the slider valid, and in one message."""
+    with slider.hold_sync():
+        slider.value = 0
+        slider.max = max(maximum, 0)
+        slider.value = value
+        slider.disabled = maximum < 1
 
 
 @cache
@@ -202,30 +229,36 @@ class _Pictures:
             raise AlexNetError("An explorer needs at least one picture.")
         self._explorer, self._react = explorer, react
         self.menu = _menu("Picture", list(self.sources), next(iter(self.sources)))
-        self.upload = widgets.FileUpload(accept="image/*", multiple=False, description="Own photo")
+        self.upload = _upload_button()
         self._good = self.menu.value
         explorer._on(self.menu, self._show)
         explorer._on(self.upload, self._take_upload)
 
     def _take_upload(self) -> None:
-        found = _uploaded(self.upload.value)
-        if found is None:
-            return
-        name, data = found
+        if found := _uploaded(self.upload.value):
+            self.add(*found)
+
+    def add(self, name: str, data: bytes) -> None:
+        """Goes to one more picture, given as the bytes of a file, which take less memory than its pixels.
+
+        Raises:
+            ImageError: it is too large, or no picture; then nothing has changed.
+        """
         if len(data) > MAX_UPLOAD_BYTES:
             raise ImageError(f"{name} is larger than {MAX_UPLOAD_BYTES / 1e6:.0f} MB; choose a smaller photo.")
         try:
-            picture = load_image(data)
+            load_image(data)
         except ImageError as error:
             raise ImageError(f"{name} cannot be shown: {error}") from error
         known = dict(self.sources)
         key = f"{name} ({sha256(data).hexdigest()[:6]})"
-        self._offer({**known, key: picture}, key)
-        try:
-            self._show()
-        except Exception:
-            self._offer(known, self._good)
-            raise
+        with self._explorer._silently():
+            self._offer({**known, key: data}, key)
+            try:
+                self._show()
+            except Exception:
+                self._offer(known, self._good)
+                raise
 
     def _offer(self, sources: dict[str, Any], chosen: str) -> None:
         self.sources = sources
@@ -256,6 +289,68 @@ def _uploaded(value: Any) -> tuple[str, bytes] | None:
     return value[-1]["name"], bytes(value[-1]["content"])
 
 
+class PictureGallery(_Explorer):
+    """The bundled pictures to click on, and a button for an own photo: one choice for several explorers.
+
+    Args:
+        explorers: those that show the chosen picture. Their own upload buttons give way to the gallery's.
+    """
+
+    def __init__(self, *explorers: FeatureMapExplorer | PredictionExplorer) -> None:
+        super().__init__()
+        self.explorers, self.samples = explorers, sample_images()
+        self.buttons = {name: self._button(name) for name in self.samples}
+        self.upload = _upload_button()
+        self._on(self.upload, self._take_upload)
+        for explorer in explorers:
+            explorer.upload.layout.display = "none"
+            self._on(explorer.picture, partial(self._follow, explorer))
+        row = widgets.Box(list(self.buttons.values()), layout=_wrapping())
+        pictures = "".join(_thumbnail_style(sample) for sample in self.samples.values())
+        style = widgets.HTML(f"{_GALLERY_STYLE}<style>{pictures}</style>")
+        self.children = [style, row, self.upload, self.message]
+        self._mark(explorers[0].picture.value if explorers else next(iter(self.samples)))
+
+    def _state(self) -> Mapping[str, object]:
+        return {"pictures": len(self.samples), "explorers": len(self.explorers)}
+
+    def _button(self, name: str) -> Any:
+        button = widgets.Button(description=name, tooltip=self.samples[name].caption)
+        button.add_class(_PHOTO).add_class(f"{_PHOTO}-{name}")
+        button.on_click(lambda _: self._try(partial(self._choose, name)))
+        return button
+
+    def _choose(self, name: str) -> None:
+        for explorer in self.explorers:
+            if name in explorer.picture.options:
+                explorer.picture.value = name
+        self._mark(name)
+
+    def _follow(self, explorer: FeatureMapExplorer | PredictionExplorer) -> None:
+        self._choose(explorer.picture.value)
+
+    def _take_upload(self) -> None:
+        if found := _uploaded(self.upload.value):
+            for explorer in self.explorers:
+                explorer.pictures.add(*found)
+            self._mark(found[0])
+
+    def _mark(self, chosen: str) -> None:
+        for name, button in self.buttons.items():
+            (button.add_class if name == chosen else button.remove_class)(_CHOSEN)
+        caption = f": {escape(self.samples[chosen].caption)}" if chosen in self.samples else ""
+        self._say(f"Shown below: <b>{escape(chosen)}</b>{caption}.")
+
+
+def _thumbnail_style(sample: Sample) -> str:
+    """The picture as a button's background: core widgets have no button with a picture in it."""
+    file = BytesIO()
+    twice = (2 * _THUMBNAIL[0], 2 * _THUMBNAIL[1])  # for fine screens
+    ImageOps.fit(sample.open(), twice).save(file, "JPEG", quality=75)
+    data = b64encode(file.getvalue()).decode()
+    return f".jupyter-button.{_PHOTO}-{sample.name} {{ background-image: url(data:image/jpeg;base64,{data}); }}"
+
+
 # Explorers
 
 
@@ -273,8 +368,7 @@ class ArchitectureExplorer(_Explorer):
         spec[layer]
         self.variant = _menu("Network", [(s.title, name) for name, s in SPECS.items()], variant)
         self.layer = _menu("Layer", [each.name for each in spec.layers], layer)
-        self.diagram = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
-        self.table = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
+        self.diagram, self.table = (widgets.HTML(layout=widgets.Layout(width="100%")) for _ in range(2))
         self._on(self.variant, self._new_variant)
         self._on(self.layer, self._update)
         self._arrange([self.variant, self.layer], [self.diagram, self.table])
@@ -289,14 +383,16 @@ class ArchitectureExplorer(_Explorer):
         self.layer.options = names
         self.layer.value = before if before in names else names[0]
         table = layer_table(spec)._repr_html_()
-        self.table.value = f"<details><summary>All layers of {escape(spec.title)}</summary>{table}</details>"
+        summary = f"All layers of {escape(spec.title)}"
+        self.table.value = f"<details><summary>{summary}</summary>{_scrolling(table, summary)}</details>"
         self._update()
 
     def _update(self) -> None:
         spec = get_spec(self.variant.value)
         table = layer_table(spec)
         info = table[self.layer.value]
-        self.diagram.value = architecture_svg(spec, highlight=info.name)
+        drawing = architecture_svg(spec, highlight=info.name)
+        self.diagram.value = _scrolling(drawing, f"Drawing of {escape(spec.title)}")
         notes = f" {escape(spec.notes)}" if spec.notes else ""
         self._say(
             f"<b>{info.name}</b>: {_by(*info.input_shape)} to {_by(*info.output_shape)}; "
@@ -305,6 +401,11 @@ class ArchitectureExplorer(_Explorer):
             f"{table.total_macs:,}); one value sees {_field(info)}.<br>"
             f"<b>{escape(spec.title)}</b>, from {escape(spec.source)}.{notes}"
         )
+
+
+def _scrolling(html: str, name: str) -> str:
+    """What may be wider than the window scrolls by itself; by keyboard too, as it takes the focus."""
+    return f'<div role="region" aria-label="{name}" tabindex="0" style="overflow-x:auto">{html}</div>'
 
 
 def _field(info: LayerInfo) -> str:
@@ -397,10 +498,7 @@ class FeatureMapExplorer(_Explorer):
         self.pictures = _Pictures(self, pictures, self._new_picture)
         self.picture, self.upload = self.pictures.menu, self.pictures.upload
         self.layer = _menu("Layer", choices, choices[0])
-        self.after_relu = widgets.ToggleButtons(
-            options=[("before ReLU", False), ("after ReLU", True)], value=True, description="Values", style=_WIDE,
-            layout=widgets.Layout(width="auto"),
-        )  # fmt: skip
+        self.after_relu = _menu("Values", [("before ReLU", False), ("after ReLU", True)], True)
         self.channel, self.row, self.column = _slider("Map", 1), _slider("Unit's row", 1), _slider("Unit's column", 1)
         self.grid, self.detail = _image(600, sharp=True), _image(360, sharp=False)
         self._on(self.layer, self._new_layer)
@@ -554,13 +652,15 @@ class PredictionExplorer(_Explorer):
             "row": _slider("Square row (%)", 100, value=50, step=5),
             "column": _slider("Square col. (%)", 100, value=50, step=5),
         }
-        self.reset = widgets.Button(description="Undo all changes")
+        self.reset = widgets.Button(description="Undo all changes", layout=_control_layout("200px"))
         self.image = _image(360, sharp=False)
-        self.bars = widgets.HTML(layout=widgets.Layout(flex="1 1 300px", max_width="520px"))
+        self.bars = widgets.HTML(
+            layout=widgets.Layout(flex="1 1 300px", width="auto", min_width="0", max_width="520px")
+        )
         for slider in self.changes.values():
             self._on(slider, self._update)
         self.reset.on_click(lambda _: self._try(self._undo))
-        controls = [self.picture, self.upload, *self.changes.values(), self.reset]
+        controls = [self.picture, self.upload, self.reset, *self.changes.values()]
         self._arrange(controls, [self.image, self.bars])
         self._try(self._new_picture)
 

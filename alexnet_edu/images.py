@@ -20,6 +20,7 @@ from alexnet_edu.errors import ImageError
 __all__ = ["Sample", "load_image", "sample_images"]
 
 MAX_BYTES = 100_000_000  # of an encoded picture
+MAX_UPLOAD_BYTES = 10_000_000  # of one that a browser sends: a Jupyter server hangs up on more than 10 MiB
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte of RGB
 URL_SECONDS = 30.0
 SAMPLES = Path(__file__).with_name("assets") / "samples"
