@@ -9,6 +9,7 @@ from safetensors import safe_open
 from torch import nn
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.features import concentration
 from alexnet_edu.models import get_model
 from alexnet_edu.train import network
 from alexnet_edu.train.recipes import DETAILS, get_recipe
@@ -40,6 +41,39 @@ def test_folding_keeps_the_function(lrn: str) -> None:
     found = network.logits_difference(net, plain, x, x)
     assert found["largest"] < (1e-4 if lrn == "exact" else 0.02) * found["spread"]
     assert found["same_class"] == 1
+
+
+def test_whitening_evens_out_what_photographs_show() -> None:
+    """Patches with the powers of photographs: grey ones differ a thousandfold before and a few times after."""
+    whitening = network.Whitening(11, 0.2)
+    place = torch.cartesian_prod(torch.arange(11), torch.arange(11)).double()
+    powers, directions = torch.linalg.eigh(torch.exp(-torch.cdist(place, place) / 40))
+    strongest = directions.flip(1)[:, :10].T.reshape(10, 1, 11, 11).float()
+    grey = strongest.expand(-1, 3, -1, -1) / 3**0.5
+    scaled = grey * powers.flip(0)[:10].float().sqrt().view(-1, 1, 1, 1)
+    before, after = (x.square().sum((1, 2, 3)) for x in (scaled, whitening(scaled)))
+    assert before.max() / before.min() > 300 and after.max() / after.min() < 5
+    torch.testing.assert_close(whitening.matrix, whitening.matrix.T)
+    tinted = strongest * torch.tensor([1.0, -1.0, 0.0]).view(3, 1, 1) / 2**0.5
+    assert whitening(tinted)[0].norm() > whitening(grey)[0].norm()  # even colour is worth more than even grey
+
+
+def test_whitening_alone_makes_no_clean_filters() -> None:
+    torch.manual_seed(0)
+    scores = concentration(network.Whitening(11, 0.2)(torch.randn(200, 3, 11, 11)))
+    assert scores.median() < 0.5 and scores.max() < 0.6
+
+
+def test_whitening_is_learned_through_and_gone_after_folding() -> None:
+    torch.manual_seed(0)
+    recipe = get_recipe("modern")
+    model = get_model("small", num_classes=5)
+    network.start_weights(model, recipe)
+    net = network.training_network(model, recipe)
+    net(torch.randn(2, 3, 227, 227)).sum().backward()
+    learned = dict(net.named_parameters())["conv1.parametrizations.weight.original"]
+    assert learned.grad is not None and learned.grad.abs().sum() > 0
+    assert not any("parametrizations" in name for name in network.fold(net, model).state_dict())
 
 
 def test_what_modern_adds_while_training() -> None:

@@ -101,8 +101,8 @@ class Place:
 def optimiser_for(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Weights with decay (conv1 its own), biases and batch norm without and with their own rate."""
     named = list(net.named_parameters())
-    first = [p for name, p in named if name == "conv1.weight"]
-    weights = [p for name, p in named if p.ndim > 1 and name != "conv1.weight"]
+    first = [p for name, p in named if p.ndim > 1 and name.startswith("conv1.")]
+    weights = [p for name, p in named if p.ndim > 1 and not name.startswith("conv1.")]
     decay = recipe.weight_decay
     groups = [
         {"params": first, "weight_decay": decay if recipe.conv1_weight_decay is None else recipe.conv1_weight_decay},

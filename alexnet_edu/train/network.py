@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from alexnet_edu.layers import Dropout2012, LocalResponseNorm
 from alexnet_edu.models import AlexNet
@@ -18,7 +19,7 @@ from alexnet_edu.train.files import write_atomically
 from alexnet_edu.train.recipes import Recipe
 from alexnet_edu.weights import Preprocess
 
-__all__ = ["fold", "logits_difference", "save_export", "start_weights", "training_network"]
+__all__ = ["Whitening", "fold", "logits_difference", "save_export", "start_weights", "training_network"]
 
 
 class Constant(nn.Module):
@@ -32,8 +33,48 @@ class Constant(nn.Module):
         return x * self.factor
 
 
+class Whitening(nn.Module):
+    """Coordinates for the weights of conv1 in which everything that photographs show is learned at a like pace.
+
+    Two pixels r apart correlate by about exp(-r / 40) in photographs of this size, and colour varies far less than
+    grey. In plain pixels the gradient of a filter is therefore mostly brightness and blobs of colour, and gratings take
+    many epochs. Here conv1's weights are what is learned times a fixed symmetric matrix: a direction of power p gets
+    the gain ``sqrt(p) / (p + floor)``, which evens out the powers above the floor and quiets what is below it, as the
+    retina does (Atick and Redlich 1992, "What does the retina know about natural scenes?").
+
+    Args:
+        side: of the square filters, in pixels.
+        floor: power of a pixel's noise, where a grey pixel's own power is 1.
+
+    Shape:
+        ``(O, 3, side, side)`` to the same.
+    """
+
+    matrix: Tensor
+    REACH = 40.0  # pixels; the correlations of Caltech-101 at 1 to 10 pixels lie within 0.04 of it
+    COLOUR = 0.05  # power of a direction of colour where grey has 1, there
+
+    def __init__(self, side: int, floor: float) -> None:
+        super().__init__()
+        place = torch.cartesian_prod(torch.arange(side), torch.arange(side)).double()
+        powers, directions = torch.linalg.eigh(torch.exp(-torch.cdist(place, place) / self.REACH))
+        grey = torch.full((3, 3), 1 / 3, dtype=torch.double)
+        matrix = torch.zeros(3 * side**2, 3 * side**2, dtype=torch.double)
+        for colours, share in ((grey, 1.0), (torch.eye(3) - grey, self.COLOUR)):
+            gains = (share * powers).sqrt() / (share * powers + floor)
+            matrix += torch.kron(colours, directions * gains @ directions.T)
+        self.register_buffer("matrix", (matrix / matrix.square().sum(1).mean().sqrt()).float())
+
+    def forward(self, learned: Tensor) -> Tensor:
+        with torch.autocast(learned.device.type, enabled=False):
+            return (learned.flatten(1) @ self.matrix).view_as(learned)
+
+
 def start_weights(model: AlexNet, recipe: Recipe) -> None:
-    """Draws the starting weights where the recipe wants others than the spec; the last layer keeps its own."""
+    """Draws the starting weights where the recipe wants others than the spec; the last layer keeps its own.
+
+    With ``recipe.whitening``, conv1's weights become a function of what is learned, see ``Whitening``.
+    """
     last = model.spec.layers[-1].name
     for name, layer in model.named_children():
         if not isinstance(layer, (nn.Conv2d, nn.Linear)) or name == last:
@@ -44,6 +85,9 @@ def start_weights(model: AlexNet, recipe: Recipe) -> None:
         std = {"conv1": recipe.conv1_std}.get(name, recipe.conv345_std if name in ("conv3", "conv4", "conv5") else None)
         if std is not None:
             nn.init.normal_(layer.weight, std=std)
+        if name == "conv1" and recipe.whitening:
+            assert isinstance(layer, nn.Conv2d)
+            parametrize.register_parametrization(layer, "weight", Whitening(layer.kernel_size[0], recipe.whitening))
 
 
 def training_network(model: AlexNet, recipe: Recipe) -> nn.Sequential:
@@ -71,7 +115,7 @@ def training_network(model: AlexNet, recipe: Recipe) -> nn.Sequential:
 
 @torch.no_grad()
 def fold(network: nn.Module, model: AlexNet) -> AlexNet:
-    """The trained network as a plain AlexNet: batch norm becomes part of the weights and biases before it.
+    """The trained network as a plain AlexNet: whitening and batch norm become part of the weights and biases.
 
     Args:
         network: from ``training_network``, trained (or the running average of such).
@@ -90,7 +134,7 @@ def fold(network: nn.Module, model: AlexNet) -> AlexNet:
             target.weight.copy_(source.weight * factor.view(-1, *[1] * (source.weight.ndim - 1)))
             target.bias.copy_(norm.bias - norm.running_mean * factor)
         else:
-            target.load_state_dict(source.state_dict())
+            target.load_state_dict({"weight": source.weight, "bias": source.bias})
     return plain.eval()
 
 

@@ -25,6 +25,7 @@ class Recipe:
         class_power: see ``EpochOrder``; 0.5 draws small classes more often.
         start: "spec" as the network's spec says, or "kaiming".
         conv1_std, conv345_std: other standard deviations for the starts of these layers.
+        whitening: the floor of the coordinates that conv1 learns in, see ``network.Whitening``; 0: plain pixels.
         batch_norm: after each convolution and hidden linear layer while training; folded away at export.
         lrn: "exact", or "limit": the constant k ** -beta, which LRN comes to at activations around 1.
         dropout: probabilities by the name of the layer whose input is dropped; None: as in the spec.
@@ -60,6 +61,7 @@ class Recipe:
     start: Literal["spec", "kaiming"] = "spec"
     conv1_std: float | None = None
     conv345_std: float | None = None
+    whitening: float = 0.0
     batch_norm: bool = False
     lrn: Literal["exact", "limit"] = "exact"
     dropout: dict[str, float] | None = None
@@ -130,7 +132,7 @@ DETAILS: dict[str, dict[str, Any]] = {
 
 _MODERN = Recipe(
     name="modern",
-    epochs=80,
+    epochs=60,
     batch_size=64,
     crop="resized",
     pixels="imagenet",
@@ -145,6 +147,7 @@ _MODERN = Recipe(
     label_smoothing=0.1,
     start="kaiming",
     conv1_std=0.01,
+    whitening=0.2,
     batch_norm=True,
     lrn="limit",
     warmup=2.0,
