@@ -23,6 +23,7 @@ FREEZE = max((ROOT / "tests" / "data").glob("colab-freeze-*.txt"))
 
 # Every name that the conda files may use, and what the Python registry calls it; None: no requirement of ours.
 CONDA_NAMES = {
+    "filelock": "filelock",
     "hatchling": "hatchling",
     "ipywidgets": "ipywidgets",
     "jupyterlab": "jupyterlab",
