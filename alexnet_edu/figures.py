@@ -11,6 +11,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -387,7 +388,7 @@ def receptive_fields(
     table = layer_table(spec)
     for number, name in enumerate(layers):
         rows, columns = table[name].output_shape[1:]
-        row, column = (min(n - 1, int(at * n)) for n in (rows, columns))
+        row, column = (max(0, ceil(at * n) - 1) for n in (rows, columns))  # of two middle ones the first
         top, left, bottom, right = receptive_field_box(spec, name, row, column)
         colour = CYCLE[number % len(CYCLE)]
         frame = Rectangle(
@@ -397,9 +398,9 @@ def receptive_fields(
         text = f"{name} {table[name].receptive_field}"
         box = {"facecolor": "white", "edgecolor": colour, "pad": 1.5}
         # Labels on opposite corners do not cover each other; at the picture's edge they move inside.
-        x, y, outside = (right - 1, bottom + 2, bottom < side - 10) if number % 2 else (left + 1, top - 3, top > 10)
+        x, y, outside = (right - 1, bottom + 2, bottom < side - 20) if number % 2 else (left + 1, top - 3, top > 10)
         va = "top" if (number % 2 == 1) == outside else "bottom"
-        y = y if outside else (bottom - 3 if number % 2 else top + 3)
+        x, y = (x, y) if outside else ((right - 4, bottom - 5) if number % 2 else (left + 4, top + 5))
         ax.text(x, y, text, fontsize=8, va=va, ha="right" if number % 2 else "left", bbox=box)
     title = f"What one unit sees, by layer, in pixels of {_by(side, side)} ({spec.name})"
     ax.set(title=title, xlabel="column (pixels)", ylabel="row (pixels)")

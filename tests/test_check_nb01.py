@@ -56,9 +56,10 @@ WRONG: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (nb01.relative_drop, (75.26,), "left"),
     (nb01.relative_drop, (0.2474,), "per cent"),
     (nb01.relative_drop, (40,), "before - after"),
-    (nb01.sentences, ({**nb01.TRUTH, "a": True},), "sentence a is False"),
-    (nb01.sentences, ({**nb01.TRUTH, "f": True},), "sentence f is False"),
-    (nb01.sentences, (dict.fromkeys("abcdef", True),), "sentence a"),
+    (nb01.sentences, ({**nb01.TRUTH, "a": True},), "5 of 6 are right. Look again at a"),
+    (nb01.sentences, ({**nb01.TRUTH, "f": True},), "Look again at f"),
+    (nb01.sentences, (dict.fromkeys("abcdef", True),), "2 of 6"),
+    (nb01.sentences, (dict.fromkeys("abcdef", "True"),), "without quotes"),
     (nb01.sentences, ({"a": False},), "needs True or False"),
     (nb01.sentences, ([False, True, False, False, True, False],), "dictionary"),
     (nb01.networks, (lambda name: name.split("-"),), "'test'"),
@@ -69,6 +70,7 @@ WRONG: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (nb01.misleading_pair, (("winner", "caffe"), {"networks"}), "smallest and the largest"),
     (nb01.misleading_pair, (("winner", "torchvision"), {"networks", "data"}), "3 more"),
     (nb01.misleading_pair, (("winner", "torchvision"), {"luck"}), "none of them"),
+    (nb01.misleading_pair, (("winner", "torchvision"), "networks"), "curly brackets"),
     (nb01.misleading_pair, ((15.3, 20.9), {"networks"}), "ids"),
 ]
 
@@ -101,6 +103,10 @@ def test_stubs_are_not_answered_yet(checked: Callable[..., Any], count: int) -> 
     result = checked(*[...] * count)
     assert not result.answered
     assert "not answered" in result.message
+
+
+def test_half_an_answer_is_no_answer_yet() -> None:
+    assert not nb01.misleading_pair(("winner", "torchvision"), {...}).answered
 
 
 def test_top_k_by_hand() -> None:

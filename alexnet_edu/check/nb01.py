@@ -8,7 +8,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from alexnet_edu.check import check, close, expect, same
+from alexnet_edu.check import Hint, check, close, expect, same
 
 __all__ = ["misleading_pair", "networks", "relative_drop", "sentences", "standard_error", "top_k", "top_k_error"]
 
@@ -84,17 +84,22 @@ def relative_drop(percent: float) -> None:
 def sentences(answers: Mapping[str, bool]) -> None:
     """Exercise 4: for each sentence a to f, whether it is right."""
     expect(isinstance(answers, Mapping), 'give a dictionary such as {"a": True, "b": False, ...}.')
-    for key, right in TRUTH.items():
+    for key in TRUTH:
         given = answers.get(key)
-        expect(isinstance(given, bool), f"sentence {key} needs True or False.")
-        expect(given == right, f"sentence {key} is {right}: {_WHY[key]}")
+        expect(isinstance(given, bool), f"sentence {key} needs True or False, without quotes.")
+    wrong = [key for key, right in TRUTH.items() if answers[key] != right]
+    if wrong:
+        right = len(TRUTH) - len(wrong)
+        raise Hint(f"{right} of {len(TRUTH)} are right. Look again at {wrong[0]}: {_WHY[wrong[0]]}")
 
 
 @check("all five differ, so the difference says nothing about any one of them.")
 def misleading_pair(ids: Sequence[str], differs: set[str]) -> None:
     """Exercise 5: the two numbers called AlexNet's that lie farthest apart, and what differs between them."""
-    same(sorted(ids), ["torchvision", "winner"], "take the ids of the smallest and the largest value of the table.")
+    names = sorted(map(str, ids))
+    same(names, ["torchvision", "winner"], "take the ids of the smallest and the largest value of the table.")
     everything = {"networks", "data", "crops", "training pictures", "architecture"}
+    expect(not isinstance(differs, str), 'put the words in curly brackets, such as {"networks", "data"}.')
     unknown = set(differs) - everything
     expect(not unknown, f"choose from {', '.join(sorted(everything))}; {', '.join(sorted(unknown))} is none of them.")
     missing = everything - set(differs)
