@@ -41,7 +41,7 @@ _REMEMBERED_PICTURES = 8
 _SHARP = "alexnet-edu-sharp"
 _PHOTO = "alexnet-edu-photo"
 _CHOSEN = "alexnet-edu-chosen"
-_THUMBNAIL = (112, 84)
+_THUMBNAIL = (90, 68)
 # Maps are a few dozen pixels wide: enlarged without smoothing, each value stays a square.
 _STYLE = f"<style>.{_SHARP} {{ image-rendering: pixelated; }}</style>"
 _GALLERY_STYLE = f"""<style data-max-upload-bytes="{MAX_UPLOAD_BYTES}">
@@ -53,7 +53,7 @@ _GALLERY_STYLE = f"""<style data-max-upload-bytes="{MAX_UPLOAD_BYTES}">
 .jupyter-button.{_PHOTO}.{_CHOSEN} {{ border-color: #005a9c; box-shadow: 0 0 0 2px #005a9c; font-weight: bold; }}
 </style>"""
 _TEXT = "line-height:1.5;max-width:52em;margin:4px 0"
-_WIDE = {"description_width": "8em"}
+_WIDE = {"description_width": "9em"}
 _VIEW_NAMES = {
     "colour": "colours, one scale for all",
     "colour-each": "colours, each filter its own scale",
@@ -120,7 +120,7 @@ class _Explorer(widgets.VBox):  # type: ignore[misc]
 
 
 def _columns() -> Any:
-    columns = "repeat(auto-fill, minmax(min(100%, 280px), 1fr))"
+    columns = "repeat(auto-fill, minmax(min(100%, 340px), 1fr))"
     return widgets.Layout(display="grid", grid_template_columns=columns, grid_gap="4px 20px", width="100%")
 
 
@@ -713,5 +713,5 @@ def _bar_row(label: str, chance: float, before: float) -> str:
     bar = f'<div style="background:#56b4e9;height:0.9em;width:{100 * chance:.1f}%;min-width:1px"></div>'
     return (
         f'<tr><th scope="row" style="text-align:left;font-weight:normal">{escape(label)}</th>'
-        f'<td style="width:45%">{bar}{chance:.1%}</td><td>{change:+.1f} points</td></tr>'
+        f'<td style="width:45%">{bar}{chance:.1%}</td><td style="white-space:nowrap">{change:+.1f} points</td></tr>'
     )

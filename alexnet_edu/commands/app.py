@@ -23,6 +23,11 @@ ASSETS = Path(__file__).parent.parent / "assets"
 NOTEBOOK = ASSETS / "app.ipynb"
 TEMPLATES = ASSETS / "jupyter"  # a Jupyter data folder that holds the page's Voila template
 IDLE_SECONDS = 1800
+WIDGETS = [  # the page loads these extensions of JupyterLab and no others that may be installed
+    "@jupyter-widgets/jupyterlab-manager",
+    "@voila-dashboards/widgets-manager7",
+    "@voila-dashboards/widgets-manager8",
+]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +129,7 @@ def settings(args: argparse.Namespace) -> Any:
             "allow_template_override": "NO",
             "allow_theme_override": "NO",
             "file_allowlist": [],
+            "extension_allowlist": WIDGETS,
             "multi_kernel_manager_class": kernels(args.visitors),
         },
         MappingKernelManager={"cull_idle_timeout": IDLE_SECONDS, "cull_interval": 60, "cull_connected": True},
@@ -141,6 +147,7 @@ def kernels(limit: int) -> type:
                 raise HTTPError(
                     503, f"All {limit} places are taken. Try again in a few minutes.", reason="Just a moment"
                 )
-            return await super().start_kernel(**arguments)
+            # Its warning that connections on this machine are not encrypted says nothing to a visitor.
+            return await super().start_kernel(**arguments, extra_arguments=["--log-level=ERROR"])
 
     return LimitedKernels
