@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from notebook_files import ROOT, headings, read, tags
+from notebook_files import ROOT, assignment_paths, headings, read, tags
+
+import assignments
 
 ASSIGNMENTS = ROOT / "assignments"
-SETS = sorted(path.stem for path in (ASSIGNMENTS / "source").glob("*/*.ipynb"))
+SETS = [path.stem for path in assignment_paths()]
 AUTOGRADED = [name for name in SETS if (ASSIGNMENTS / "answers" / f"{name}.py").exists()]
 HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS\n(.*?)^\s*### END HIDDEN TESTS", re.MULTILINE | re.DOTALL)
+SOLUTION = re.compile(r"^\s*### BEGIN SOLUTION\n(.*?)^\s*### END SOLUTION", re.MULTILINE | re.DOTALL)
+TELLING = 16  # characters from which a line of code or prose gives something away
 PROBLEM = re.compile(r"^Problem \d+ · (?:by hand|code|measure|written) · (\d+) points? · (\d+) minutes$")
 
 
@@ -139,4 +142,63 @@ def test_a_written_answer_has_a_rubric(name: str) -> None:
 def test_sources_are_clean(name: str) -> None:
     for cell in source(name).cells:
         assert not cell.get("outputs") and cell.get("execution_count") is None
-    assert Path(ASSIGNMENTS / "source" / name).is_dir()
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The students' notebooks, with every byte that the command wrote."""
+    folder = tmp_path_factory.mktemp("release")
+    paths = assignments.release(SETS, folder)
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == sorted(paths)
+    return {path.stem: (read(path), path.read_text(encoding="utf-8")) for path in paths}
+
+
+def secrets(name: str) -> set[str]:
+    """Lines of solutions, rubrics, hidden tests and instructors' answers that the visible part does not have."""
+    cells = source(name).cells
+    hidden = [part for cell in cells for kind in (SOLUTION, HIDDEN) for part in kind.findall(cell.source)]
+    if name in AUTOGRADED:
+        hidden.append((ASSIGNMENTS / "answers" / f"{name}.py").read_text(encoding="utf-8"))
+    visible = "\n".join(HIDDEN.sub("", SOLUTION.sub("", cell.source)) for cell in cells)
+    lines = {line.strip() for part in hidden for line in part.splitlines()}
+    return {line for line in lines if len(line) >= TELLING and line not in visible}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_release_gives_nothing_away(name: str, released: Any) -> None:
+    assert len(secrets(name)) > 5
+    for notebook, content in released.values():
+        prose = "\n".join(cell.source for cell in notebook.cells)
+        for secret in secrets(name):
+            assert secret not in prose and secret not in content
+        assert not re.search("BEGIN SOLUTION|HIDDEN TESTS|Rubric", content)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_release_keeps_the_rest(name: str, released: Any) -> None:
+    """Every cell is there, answers are stubs, and each test cell asks for something."""
+    notebook, original = released[name][0], source(name)
+    assert [nbgrader(cell).get("grade_id") for cell in notebook.cells] == [
+        nbgrader(cell).get("grade_id") for cell in original.cells
+    ]
+    for cell, before in zip(notebook.cells, original.cells, strict=True):
+        if nbgrader(cell).get("solution"):
+            assert "YOUR CODE HERE\n" in cell.source or cell.source.strip().endswith("YOUR ANSWER HERE")
+        elif is_test(cell):
+            assert ".required()" in cell.source
+        else:
+            assert cell.source == before.source
+
+
+@pytest.mark.parametrize("name", AUTOGRADED)
+def test_released_answers_are_missing_and_not_wrong(name: str, released: Any) -> None:
+    """An untouched notebook says so, cell by cell, and earns nothing."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in released[name][0].cells:
+        if cell.cell_type != "code" or "setup" in tags(cell):
+            continue
+        if is_test(cell):
+            with pytest.raises(AssertionError, match="not answered yet"):
+                exec(compile(cell.source, name, "exec"), names)
+        else:
+            exec(compile(cell.source, name, "exec"), names)

@@ -38,6 +38,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write(notebook, tmp_path / "notebooks" / f"0{number}_{name}.ipynb")
     monkeypatch.setattr(stamp, "ROOT", tmp_path)
     monkeypatch.setattr(stamp, "notebook_paths", lambda: sorted((tmp_path / "notebooks").glob("*.ipynb")))
+    monkeypatch.setattr(stamp, "assignment_paths", lambda: [tmp_path / "ps1.ipynb"])
+    write(new_notebook(cells=[new_markdown_cell("# Set 1"), new_code_cell("2")]), tmp_path / "ps1.ipynb")
     return tmp_path
 
 
@@ -58,7 +60,7 @@ def test_badges_name_this_repository_and_files_that_exist(path: Path) -> None:
 
 def test_the_address_stands_in_no_other_file() -> None:
     tracked = subprocess.run(["git", "grep", "-l", stamp.repository()], cwd=ROOT, capture_output=True, text=True).stdout
-    others = {name for name in tracked.split() if not name.startswith("notebooks/")}
+    others = {name for name in tracked.split() if not name.startswith(("notebooks/", "assignments/source/"))}
     assert others <= {"README.md", "pyproject.toml", "CITATION.cff"}
 
 
@@ -78,7 +80,7 @@ def test_a_new_address_reaches_every_place(project: Path) -> None:
     (project / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/bob/fork"\n')
     assert stamp.main(["--check"]) == 1
     stamp.main([])
-    for path in (project / "README.md", *(project / "notebooks").iterdir()):
+    for path in (project / "README.md", project / "ps1.ipynb", *(project / "notebooks").iterdir()):
         assert "ann/course" not in path.read_text(encoding="utf-8")
         assert "bob/fork" in path.read_text(encoding="utf-8")
 

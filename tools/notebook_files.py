@@ -26,6 +26,13 @@ def notebook_paths() -> list[Path]:
     return sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 
 
+def assignment_paths() -> list[Path]:
+    """The problem sets in order, the project after them."""
+    return sorted(
+        (ROOT / "assignments" / "source").glob("*/*.ipynb"), key=lambda path: (path.stem[:2] != "ps", path.stem)
+    )
+
+
 def read(path: Path) -> Notebook:
     """A notebook in the current format."""
     return nbformat.read(path, as_version=4)

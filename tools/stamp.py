@@ -1,8 +1,8 @@
 """Carries the repository's address, and what the notebooks say of themselves, to every place that shows them.
 
-``python tools/stamp.py`` writes badges, the Colab set-up cell and the navigation bar into the notebooks, and badges,
-install commands and the table of notebooks into the README. ``--check`` writes nothing and exits 1 if anything would
-change. The address stands in one place: ``[project.urls]`` in pyproject.toml.
+``python tools/stamp.py`` writes badges, the Colab set-up cell and the navigation bar into the notebooks, the set-up
+cell into the problem sets, and badges, install commands and the table of notebooks into the README. ``--check`` writes
+nothing and exits 1 if anything would change. The address stands in one place: ``[project.urls]`` in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from notebook_files import ROOT, Cell, Notebook, notebook_paths, read, tags, text, title
+from notebook_files import ROOT, Cell, Notebook, assignment_paths, notebook_paths, read, tags, text, title
 
 BRANCH = "main"
 COLAB_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
@@ -103,12 +103,17 @@ def place(notebook: Notebook, tag: str, position: int, new: Cell) -> None:
     notebook.cells.insert(position, new)
 
 
+def setup(repo: str) -> Cell:
+    """The cell that makes a notebook work on Colab by itself."""
+    return nbformat.v4.new_code_cell(SETUP.format(repository=repo, branch=BRANCH))
+
+
 def frame(notebook: Notebook, repo: str, lessons: Sequence[Lesson], position: int) -> Notebook:
     """Puts the generated cells into a notebook, in place."""
     file = lessons[position].file
     new = nbformat.v4
     place(notebook, "badges", 0, new.new_markdown_cell(f"{colab(repo, file)} {binder(repo, file)}"))
-    place(notebook, "setup", 2, new.new_code_cell(SETUP.format(repository=repo, branch=BRANCH)))
+    place(notebook, "setup", 2, setup(repo))
     place(notebook, "navigation", len(notebook.cells), new.new_markdown_cell(navigation(repo, lessons, position)))
     return notebook
 
@@ -147,6 +152,10 @@ def stamped() -> dict[Path, str]:
         path: text(frame(notebook, repo, lessons, position))
         for position, (path, notebook) in enumerate(notebooks.items())
     }
+    for path in assignment_paths():
+        assignment = read(path)
+        place(assignment, "setup", 1, setup(repo))
+        files[path] = text(assignment)
     first = colab(repo, lessons[0].file) if lessons else ""
     blocks = {
         "badges": f"{first} {binder(repo)}".strip(),

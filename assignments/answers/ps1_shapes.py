@@ -1,4 +1,4 @@
-"""Answers to problem set 1 that its tests must accept, and wrong ones with the feedback they must get. Not for students.
+"""Answers to problem set 1 that its tests must accept, and wrong ones with their feedback. Not for students.
 
 ``RIGHT``: (test cell, answers by name). ``WRONG``: the same and a part of the feedback. A function stands alone: its
 source is also pasted into made-up submissions.
