@@ -127,7 +127,7 @@ def test_binder_survives_a_missing_network_and_nothing_else(tmp_path: Path, fail
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no executable bits on Windows")
-@pytest.mark.parametrize("file", ["binder/postBuild", ".ci/run"])
+@pytest.mark.parametrize("file", ["binder/postBuild", "binder/start", ".ci/run"])
 def test_scripts_are_executable_and_parse(file: str) -> None:
     assert (ROOT / file).stat().st_mode & 0o111
     subprocess.run([shutil.which("bash") or "bash", "-n", file], cwd=ROOT, check=True)

@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of two notebooks, not yet stamped."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/ann/course"\n')
-    blocks = ("badges", "install", "pip", "notebooks")
+    blocks = ("badges", "install", "app", "pip", "notebooks")
     readme = "\n\n".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->" for name in blocks)
     (tmp_path / "README.md").write_text(readme, encoding="utf-8")
     for number, name in enumerate(("edges", "blobs"), 1):
@@ -54,7 +54,7 @@ def test_badges_name_this_repository_and_files_that_exist(path: Path) -> None:
     assert targets
     for address in targets:
         assert f"/{stamp.repository()}/" in address
-        file = re.search(r"(?:blob/[^/]+|lab/tree)/(.+)", address)
+        file = re.search(r"(?:blob/[^/]+|lab/tree|voila/render)/(.+)", address)
         assert file and (ROOT / file[1]).exists(), address
 
 

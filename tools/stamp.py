@@ -21,6 +21,7 @@ from notebook_files import ROOT, Cell, Notebook, assignment_paths, notebook_path
 BRANCH = "main"
 COLAB_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 BINDER_BADGE = "https://mybinder.org/badge_logo.svg"
+PAGE = "alexnet_edu/assets/app.ipynb"
 
 SETUP = """\
 # On Colab this installs the course beside Colab's own PyTorch. Anywhere else it does nothing.
@@ -37,6 +38,13 @@ git clone https://github.com/{repository} alexnet-edu && cd alexnet-edu
 uv run jupyter lab notebooks     # the course, in your browser
 uv run pytest                    # every test: package, notebooks, command line
 ```"""
+
+APP = """\
+```bash
+uv run alexnet-edu app           # in your browser, without a notebook
+```
+
+{badge}"""
 
 PIP = """\
 ```bash
@@ -77,7 +85,11 @@ def colab(repo: str, file: str) -> str:
 
 def binder(repo: str, file: str = "") -> str:
     """The badge that opens a notebook, or JupyterLab on all of them, on Binder."""
-    place = f"lab/tree/notebooks/{file}" if file else "lab/tree/notebooks"
+    return on_binder(repo, f"lab/tree/notebooks/{file}" if file else "lab/tree/notebooks")
+
+
+def on_binder(repo: str, place: str) -> str:
+    """The badge that opens one address of the server that Binder starts."""
     return f"[![Open in Binder]({BINDER_BADGE})](https://mybinder.org/v2/gh/{repo}/HEAD?urlpath={place})"
 
 
@@ -160,6 +172,7 @@ def stamped() -> dict[Path, str]:
     blocks = {
         "badges": f"{first} {binder(repo)}".strip(),
         "install": INSTALL.format(repository=repo),
+        "app": APP.format(badge=on_binder(repo, f"voila/render/{PAGE}")),
         "pip": PIP.format(repository=repo),
         "notebooks": table(repo, lessons),
     }
