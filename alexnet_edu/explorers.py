@@ -41,7 +41,7 @@ _REMEMBERED_PICTURES = 8
 _SHARP = "alexnet-edu-sharp"
 _PHOTO = "alexnet-edu-photo"
 _CHOSEN = "alexnet-edu-chosen"
-_THUMBNAIL = (90, 68)
+_THUMBNAIL = (86, 65)
 # Maps are a few dozen pixels wide: enlarged without smoothing, each value stays a square.
 _STYLE = f"<style>.{_SHARP} {{ image-rendering: pixelated; }}</style>"
 _GALLERY_STYLE = f"""<style data-max-upload-bytes="{MAX_UPLOAD_BYTES}">
@@ -150,8 +150,9 @@ def _image(width: int, *, sharp: bool) -> Any:
 
 
 def _draw(image: Any, picture: Image.Image, description: str) -> None:
-    image.tooltip = description
-    image.value = tiles.png_bytes(picture)
+    with image.hold_sync():  # one message: at each, a page loads the picture anew
+        image.tooltip = description
+        image.value = tiles.png_bytes(picture)
 
 
 def _slider(description: str, maximum: int, *, value: int = 0, minimum: int = 0, step: int = 1) -> Any:

@@ -47,7 +47,8 @@ LATENCIES = """async ([select, image, options]) => {
   return times;
 }"""
 PIXELS = """async (image) => {
-  await image.decode();
+  await image.decode().catch(() => null);  // fails when the next picture is already on its way
+  if (!image.complete || !image.naturalWidth) return null;
   const canvas = document.createElement("canvas");
   canvas.width = image.naturalWidth;
   canvas.height = image.naturalHeight;
@@ -186,9 +187,11 @@ class Instrument:
 
 
 def pixels(image: Any) -> np.ndarray:
-    """What an <img> holds at its natural size, ``(H, W, 3)``."""
-    data = image.evaluate(PIXELS).partition(",")[2]
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
+    """What an <img> holds at its natural size, ``(H, W, 3)``; nothing while it is loading."""
+    data = image.evaluate(PIXELS)
+    if data is None:
+        return np.empty((0, 0, 3))
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data.partition(",")[2]))).convert("RGB"))
 
 
 def distance(image: Any, expected: Image.Image) -> float:

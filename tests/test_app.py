@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from browsing import free_port, server
+from browsing import ROOT, free_port, server
 
 from alexnet_edu import cli
 from alexnet_edu.commands import app
@@ -84,6 +85,16 @@ def test_the_page_composes_the_explorers_and_no_more(monkeypatch: pytest.MonkeyP
     assert notebook.metadata.title == "Inside AlexNet" and all(not cell.get("outputs") for cell in notebook.cells)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Binder's script is for bash on Linux")
+def test_binder_finds_the_template_that_the_notebook_names() -> None:
+    pytest.importorskip("voila")
+    template = nbformat.read(app.NOTEBOOK, as_version=4).metadata.voila.template
+    code = "import sys; from voila.paths import collect_template_paths as find; print(*find(['voila'], sys.argv[1]))"
+    command = [str(ROOT / "binder" / "start"), sys.executable, "-c", code, template]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert str(app.TEMPLATES / "voila" / "templates" / template) in found
+
+
 # The server
 
 
@@ -103,7 +114,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def kernel(address: str) -> str:
     """The first visitor's kernel."""
     page = urllib.request.urlopen(address, timeout=120).read().decode()
-    return str(json.loads(re.search(r'jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])["kernelId"])  # type: ignore[index]
+    return str(json.loads(re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])["kernelId"])  # type: ignore[index]
 
 
 def status(url: str, method: str = "GET") -> tuple[int, str]:

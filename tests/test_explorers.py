@@ -274,13 +274,15 @@ def test_a_photo_goes_to_all_explorers_or_to_none(pretrained: Pretrained) -> Non
     assert answers.picture.value == maps.picture.value == "cat"
 
 
-def test_bounds_of_a_slider_travel_in_one_message(
+def test_bounds_of_a_slider_travel_in_one_message_and_so_does_a_picture(
     pretrained: Pretrained, pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    explorer, sent = FeatureMapExplorer(pretrained, pictures), []
-    monkeypatch.setattr(type(explorer.row), "send_state", lambda self, key=None: sent.append((self.description, key)))
+    explorer, sent, drawn = FeatureMapExplorer(pretrained, pictures), [], []
+    monkeypatch.setattr(type(explorer.grid), "send_state", lambda self, key=None: drawn.append(set(key)))
+    monkeypatch.setattr(type(explorer.row), "send_state", lambda self, key=None: sent.append(self.description))
     explorer.layer.value = "conv5"
-    assert sorted(name for name, key in sent if name.startswith("Unit's")) == ["Unit's column", "Unit's row"]
+    assert sorted(name for name in sent if name.startswith("Unit's")) == ["Unit's column", "Unit's row"]
+    assert drawn == [{"tooltip", "value"}] * 2
 
 
 # Filters
