@@ -30,7 +30,7 @@ def test_without_voila_it_says_what_to_install(capsys: Capture, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "voila.app", None)
     assert cli.main(["app"]) == 1
     out, err = capsys.readouterr()
-    assert out == "" and err == 'error: The page needs Voila; install it with: pip install "alexnet-edu[app]"\n'
+    assert out == "" and err == "error: The page needs Voila; install it with: pip install voila\n"
 
 
 def test_a_taken_port_is_one_sentence(capsys: Capture) -> None:

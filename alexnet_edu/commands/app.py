@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         import voila.app  # noqa: F401
     except ImportError:
-        raise AlexNetError('The page needs Voila; install it with: pip install "alexnet-edu[app]"') from None
+        raise AlexNetError("The page needs Voila; install it with: pip install voila") from None
     check_port(args.host, args.port)
     if args.weights != "small":
         from alexnet_edu.weights import load_pretrained
@@ -142,7 +142,7 @@ def kernels(limit: int) -> type:
     from tornado.web import HTTPError
 
     class LimitedKernels(AsyncMappingKernelManager):  # type: ignore[misc]
-        async def start_kernel(self, **arguments: Any) -> Any:
+        async def start_kernel(self, **arguments: Any) -> Any:  # type: ignore[override]
             if len(self) >= limit:
                 raise HTTPError(
                     503, f"All {limit} places are taken. Try again in a few minutes.", reason="Just a moment"
