@@ -39,7 +39,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(stamp, "ROOT", tmp_path)
     monkeypatch.setattr(stamp, "notebook_paths", lambda: sorted((tmp_path / "notebooks").glob("*.ipynb")))
     monkeypatch.setattr(stamp, "assignment_paths", lambda: [tmp_path / "ps1.ipynb"])
-    write(new_notebook(cells=[new_markdown_cell("# Set 1"), new_code_cell("2")]), tmp_path / "ps1.ipynb")
+    problems = new_notebook(cells=[new_markdown_cell("# Set 1\n\n**Builds on** notebook 2."), new_code_cell("2")])
+    problems.metadata["alexnet_edu"] = {"assignment": "ps1", "learn": "to add", "points": 5, "minutes": 15}
+    write(problems, tmp_path / "ps1.ipynb")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "instructors.md").write_text("<!-- sets:begin -->\n<!-- sets:end -->")
     return tmp_path
 
 
@@ -73,6 +77,13 @@ def test_stamping_is_checked_and_settles(project: Path) -> None:
     assert "[2. Blobs →](02_blobs.ipynb)" in first.cells[-1].source
     assert "[← 1. Edges](01_edges.ipynb)" in read(project / "notebooks" / "02_blobs.ipynb").cells[-1].source
     assert "| 2 | [Blobs](notebooks/02_blobs.ipynb) | see blobs | 20 |" in (project / "README.md").read_text("utf-8")
+
+
+def test_problem_sets_are_stamped_and_listed(project: Path) -> None:
+    stamp.main([])
+    assert [cell.metadata.get("tags") for cell in read(project / "ps1.ipynb").cells] == [None, ["setup"], None]
+    row = "| [Set 1](../assignments/source/ps1/ps1.ipynb) | to add | 2 | 5 | 15 |"
+    assert row in (project / "docs" / "instructors.md").read_text(encoding="utf-8")
 
 
 def test_a_new_address_reaches_every_place(project: Path) -> None:

@@ -1,8 +1,9 @@
 """Carries the repository's address, and what the notebooks say of themselves, to every place that shows them.
 
 ``python tools/stamp.py`` writes badges, the Colab set-up cell and the navigation bar into the notebooks, the set-up
-cell into the problem sets, and badges, install commands and the table of notebooks into the README. ``--check`` writes
-nothing and exits 1 if anything would change. The address stands in one place: ``[project.urls]`` in pyproject.toml.
+cell into the problem sets, badges, install commands and the table of notebooks into the README, and the table of
+problem sets into the page for instructors. ``--check`` writes nothing and exits 1 if anything would change. The address
+stands in one place: ``[project.urls]`` in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -140,6 +141,17 @@ def table(repo: str, lessons: Sequence[Lesson]) -> str:
     return "\n".join(rows)
 
 
+def sets_table(assignments: Sequence[Notebook]) -> str:
+    """The instructors' table of problem sets."""
+    rows = ["| Set | You learn | Builds on notebooks | Points | Minutes |", "|---|---|---|---|---|"]
+    for notebook in assignments:
+        own = notebook.metadata["alexnet_edu"]
+        before = ", ".join(re.findall(r"notebook (\d+)", notebook.cells[0].source.partition("**Builds on**")[2]))
+        name = f"[{title(notebook)}](../assignments/source/{own['assignment']}/{own['assignment']}.ipynb)"
+        rows.append(f"| {name} | {own['learn']} | {before} | {own['points']} | {own['minutes']} |")
+    return "\n".join(rows)
+
+
 def fill(document: str, blocks: dict[str, str]) -> str:
     """Replaces what stands between ``<!-- name:begin -->`` and ``<!-- name:end -->``.
 
@@ -150,7 +162,7 @@ def fill(document: str, blocks: dict[str, str]) -> str:
         before, begin, rest = document.partition(f"<!-- {name}:begin -->\n")
         _, end, after = rest.partition(f"<!-- {name}:end -->")
         if not end:
-            raise ValueError(f"The README has no block '{name}': <!-- {name}:begin --> ... <!-- {name}:end -->.")
+            raise ValueError(f"A page has no block '{name}': <!-- {name}:begin --> ... <!-- {name}:end -->.")
         document = f"{before}{begin}{content}\n{end}{after}"
     return document
 
@@ -164,10 +176,13 @@ def stamped() -> dict[Path, str]:
         path: text(frame(notebook, repo, lessons, position))
         for position, (path, notebook) in enumerate(notebooks.items())
     }
-    for path in assignment_paths():
-        assignment = read(path)
+    assignments = {path: read(path) for path in assignment_paths()}
+    for path, assignment in assignments.items():
         place(assignment, "setup", 1, setup(repo))
         files[path] = text(assignment)
+    instructors = ROOT / "docs" / "instructors.md"
+    sets = {"sets": sets_table(list(assignments.values()))}
+    files[instructors] = fill(instructors.read_text(encoding="utf-8"), sets)
     first = colab(repo, lessons[0].file) if lessons else ""
     blocks = {
         "badges": f"{first} {binder(repo)}".strip(),
