@@ -169,9 +169,8 @@ def _menu(description: str, options: Any, value: Any) -> Any:
 
 
 def _upload_button() -> Any:
-    limit = f"A photo from this device, at most {MAX_UPLOAD_BYTES / 1e6:.0f} MB; it is kept in memory only"
     return widgets.FileUpload(
-        accept="image/*", multiple=False, description="Own photo", tooltip=limit, layout=_control_layout("200px")
+        accept="image/*", multiple=False, description="Own photo", layout=_control_layout("200px")
     )
 
 
