@@ -9,6 +9,7 @@ c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\n..."}
 c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 
 c.Execute.timeout = 60  # seconds a cell
+c.Execute.iopub_timeout = 10  # seconds for what a cell printed to arrive, after its end or its interruption
 TOO_LONG = "this cell took too long and was stopped. Is there an endless loop in the answer?"
 c.Execute.error_on_timeout = {"ename": "CellTimeoutError", "evalue": TOO_LONG, "traceback": [TOO_LONG]}
 c.OverwriteCells.add_missing_cells = True

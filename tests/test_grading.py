@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_code_cell
 from notebook_files import ROOT, read, text
-from submissions import grade_id
+from submissions import align, find, grade_id
 
 import assignments
 
@@ -59,7 +59,7 @@ except OSError as problem:
 Path({gradebook!r}).write_bytes(b"everybody passed")
 """
 HOSTILE = {
-    "shapes-answer": RIGHT["shapes-answer"] + "\nfor _ in range(200):\n    print('x' * 100_000)",
+    "shapes-answer": RIGHT["shapes-answer"] + "\nfor _ in range(50):\n    print('x' * 100_000)",
     "parameters-answer": RIGHT["parameters-answer"] + SNOOP,
     "out_side-answer": "def out_side(*layer):\n    while True:\n        pass",
     "network_costs-answer": "import sys\ndef network_costs(*network):\n    sys.exit()",
@@ -322,9 +322,18 @@ def test_mistakes_of_the_instructor_get_one_sentence(command: list[str], sentenc
     assert sentence in str(problem.value) and "\n" not in str(problem.value)
 
 
-def test_two_submissions_of_one_student(tmp_path: Path) -> None:
-    from submissions import find
+def test_a_notebook_without_any_marks_is_still_graded(graded: Any) -> None:
+    """An editor that drops metadata and ids loses a written answer's place, and no code."""
+    released = read(graded[0] / "course" / "release" / NAME / f"{NAME}.ipynb")
+    notebook = read(graded[0].parent / "submissions" / "perfect.ipynb")
+    for number, cell in enumerate(notebook.cells):
+        cell.id, cell.metadata = f"new-{number}", {}
+    notes = align(notebook, released)
+    assert [grade_id(cell) for cell in notebook.cells[-len(POINTS) - 1 :]] == [*POINTS, "savings"]
+    assert sum("was missing and was put back" in note for note in notes) == len(POINTS) + 1
 
+
+def test_two_submissions_of_one_student(tmp_path: Path) -> None:
     for name in ("ann b", "ann_b"):
         (tmp_path / name).mkdir()
     with pytest.raises(SystemExit, match="two submissions of ann_b"):

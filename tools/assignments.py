@@ -196,7 +196,8 @@ def report(name: str, out: Path, remarks: dict[str, tuple[str, str]] | None = No
 
 
 def readable(page: str, *, waiting: bool) -> str:
-    """A feedback page whose list of cells has names, and says where marks are still to come."""
+    """A feedback page with air in its tables, whose list of cells has names and says where marks are still to come."""
+    page = page.replace("</head>", "<style>td, th { padding: 2px 8px }</style></head>", 1)
     page = re.sub(r'<a href="#(\w+)">(?:Test cell|Written response)</a>', r'<a href="#\1">\1</a>', page)
     note = "<p>Written answers without a score yet are still to be marked.</p>"
     return page.replace('<div id="toc">', f'{note}<div id="toc">', 1) if waiting else page

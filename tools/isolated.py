@@ -45,7 +45,7 @@ class Isolated(Execute):  # type: ignore[misc]
             resources["metadata"]["path"] = self.folder = folder
             nb, resources = super().preprocess(nb, resources, km)
         resources["metadata"]["path"] = path
-        if gradebook.read_bytes() != before:
+        if not gradebook.exists() or gradebook.read_bytes() != before:
             gradebook.write_bytes(before)
             self.log.error(GRADEBOOK_CHANGED)
         return nb, resources
