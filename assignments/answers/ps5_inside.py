@@ -1,0 +1,451 @@
+"""Answers to problem set 5 that its tests must accept, and wrong ones with the feedback they must get, for teachers.
+
+``RIGHT``: (test cell, answers by name). ``WRONG``: the same and a part of the feedback. A function stands alone: its
+source is also pasted into made-up submissions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def patch_by_sign(filters, low, high):
+    middle, half = (low + high) / 2, (high - low) / 2
+    return middle.reshape(3, 1, 1) + half.reshape(3, 1, 1) * filters.sign()
+
+
+def patch_pixel_by_pixel(filters, low, high):
+    import torch
+
+    out = torch.empty_like(filters)
+    for colour in range(3):
+        out[:, colour] = low[colour]
+        out[:, colour][filters[:, colour] > 0] = high[colour]
+    return out
+
+
+def patch_inverted(filters, low, high):
+    import torch
+
+    return torch.where(filters > 0, low[:, None, None], high[:, None, None])
+
+
+def patch_clamped(filters, low, high):
+    return filters.maximum(low[:, None, None]).minimum(high[:, None, None])
+
+
+def patch_itself(filters, low, high):
+    return filters.clone()
+
+
+def patch_scaled(filters, low, high):
+    import torch
+
+    small, large = filters.amin((1, 2, 3), keepdim=True), filters.amax((1, 2, 3), keepdim=True)
+    return torch.lerp(low[:, None, None], high[:, None, None], (filters - small) / (large - small))
+
+
+def patch_of_one_limit(filters, low, high):
+    import torch
+
+    return torch.where(filters > 0, high.min(), low.max())
+
+
+def sparsities_by_counting(activations):
+    import torch
+
+    active = activations > 0
+    pictures, units = activations.shape
+    return torch.count_nonzero(active, 0) / pictures, torch.count_nonzero(active, 1) / units
+
+
+def sparsities_by_loops(activations):
+    import torch
+
+    pictures, units = activations.shape
+    lifetime = [sum(bool(activations[n, f] > 0) for n in range(pictures)) / pictures for f in range(units)]
+    population = [sum(bool(activations[n, f] > 0) for f in range(units)) / units for n in range(pictures)]
+    return [torch.tensor(lifetime), torch.tensor(population)]
+
+
+def sparsities_swapped(activations):
+    active = (activations > 0).float()
+    return active.mean(1), active.mean(0)
+
+
+def sparsities_of_zeros(activations):
+    silent = (activations == 0).float()
+    return silent.mean(0), silent.mean(1)
+
+
+def sparsities_of_strength(activations):
+    return activations.mean(0), activations.mean(1)
+
+
+def sparsities_as_counts(activations):
+    active = (activations > 0).float()
+    return active.sum(0), active.sum(1)
+
+
+def sparsities_one_number(activations):
+    return (activations > 0).float().mean()
+
+
+def sparsities_of_all(activations):
+    active = activations >= 0
+    return active.float().mean(0), active.float().mean(1)
+
+
+def drops_one_by_one(probability, x, patch, stride):
+    import torch
+
+    _, height, width = x.shape
+    before = probability(x.unsqueeze(0)).item()
+    rows = []
+    for top in range(0, height - patch + 1, stride):
+        row = []
+        for left in range(0, width - patch + 1, stride):
+            kept = x[:, top : top + patch, left : left + patch].clone()
+            x[:, top : top + patch, left : left + patch] = 0
+            row.append(before - probability(x.unsqueeze(0)).item())
+            x[:, top : top + patch, left : left + patch] = kept
+        rows.append(row)
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def drops_by_masks(probability, x, patch, stride):
+    import torch
+
+    rows, columns = ((side - patch) // stride + 1 for side in x.shape[1:])
+    masks = torch.ones(rows, columns, *x.shape[1:], dtype=x.dtype)
+    for i in range(rows):
+        masks[i, :, i * stride : i * stride + patch] -= 0.5
+    for j in range(columns):
+        masks[:, j, :, j * stride : j * stride + patch] -= 0.5
+    masks = (masks > 0.1).to(x.dtype)
+    return probability(x[None])[0] - probability((masks[:, :, None] * x).flatten(0, 1)).reshape(rows, columns)
+
+
+def drops_remaining(probability, x, patch, stride):
+    import torch
+
+    tops, lefts = (range(0, side - patch + 1, stride) for side in x.shape[1:])
+    out = torch.empty(len(tops), len(lefts), dtype=torch.float64)
+    for i, top in enumerate(tops):
+        for j, left in enumerate(lefts):
+            one = x.clone()
+            one[:, top : top + patch, left : left + patch] = 0
+            out[i, j] = probability(one[None])[0]
+    return out
+
+
+def drops_negative(probability, x, patch, stride):
+    import torch
+
+    tops, lefts = (range(0, side - patch + 1, stride) for side in x.shape[1:])
+    out = torch.empty(len(tops), len(lefts), dtype=torch.float64)
+    for i, top in enumerate(tops):
+        for j, left in enumerate(lefts):
+            one = x.clone()
+            one[:, top : top + patch, left : left + patch] = 0
+            out[i, j] = probability(one[None])[0] - probability(x[None])[0]
+    return out
+
+
+def drops_piling_up(probability, x, patch, stride):
+    import torch
+
+    tops, lefts = (range(0, side - patch + 1, stride) for side in x.shape[1:])
+    before = probability(x[None])[0].clone()
+    out = torch.empty(len(tops), len(lefts), dtype=torch.float64)
+    for i, top in enumerate(tops):
+        for j, left in enumerate(lefts):
+            x[:, top : top + patch, left : left + patch] = 0
+            out[i, j] = before - probability(x[None])[0]
+    return out
+
+
+def drops_transposed(probability, x, patch, stride):
+    import torch
+
+    tops, lefts = (range(0, side - patch + 1, stride) for side in x.shape[1:])
+    out = torch.empty(len(lefts), len(tops), dtype=torch.float64)
+    for i, top in enumerate(tops):
+        for j, left in enumerate(lefts):
+            one = x.clone()
+            one[:, top : top + patch, left : left + patch] = 0
+            out[j, i] = probability(x[None])[0] - probability(one[None])[0]
+    return out
+
+
+def drops_last_square_missing(probability, x, patch, stride):
+    import torch
+
+    tops, lefts = (range(0, side - patch, stride) for side in x.shape[1:])
+    out = torch.empty(len(tops), len(lefts), dtype=torch.float64)
+    for i, top in enumerate(tops):
+        for j, left in enumerate(lefts):
+            one = x.clone()
+            one[:, top : top + patch, left : left + patch] = 0
+            out[i, j] = probability(x[None])[0] - probability(one[None])[0]
+    return out
+
+
+def drops_relative(probability, x, patch, stride):
+    import torch
+
+    tops, lefts = (range(0, side - patch + 1, stride) for side in x.shape[1:])
+    out = torch.empty(len(tops), len(lefts), dtype=torch.float64)
+    for i, top in enumerate(tops):
+        for j, left in enumerate(lefts):
+            one = x.clone()
+            one[:, top : top + patch, left : left + patch] = 0
+            out[i, j] = 1 - probability(one[None])[0] / probability(x[None])[0]
+    return out
+
+
+def drops_unbatched(probability, x, patch, stride):
+    return probability(x)
+
+
+def spread_pixel_by_pixel(drops, patch, stride, height, width):
+    import torch
+
+    out = torch.zeros(height, width, dtype=drops.dtype)
+    for y in range(height):
+        for x in range(width):
+            over = [
+                drops[i, j]
+                for i in range(drops.shape[0])
+                for j in range(drops.shape[1])
+                if 0 <= y - i * stride < patch and 0 <= x - j * stride < patch
+            ]
+            if over:
+                out[y, x] = sum(over) / len(over)
+    return out
+
+
+def spread_by_fold(drops, patch, stride, height, width):
+    import torch
+
+    def laid_out(values):
+        size = [(n - 1) * stride + patch for n in drops.shape]
+        columns = values.flatten().expand(patch * patch, -1)[None]
+        folded = torch.nn.functional.fold(columns, size, patch, stride=stride)[0, 0]
+        return torch.nn.functional.pad(folded, (0, width - size[1], 0, height - size[0]))
+
+    count = laid_out(torch.ones_like(drops))
+    return torch.where(count > 0, laid_out(drops) / count.clamp(min=1), torch.zeros_like(count))
+
+
+def spread_summed(drops, patch, stride, height, width):
+    import torch
+
+    total = torch.zeros(height, width, dtype=drops.dtype)
+    for i in range(drops.shape[0]):
+        for j in range(drops.shape[1]):
+            total[i * stride : i * stride + patch, j * stride : j * stride + patch] += drops[i, j]
+    return total
+
+
+def spread_divided_alike(drops, patch, stride, height, width):
+    import torch
+
+    total, count = torch.zeros(2, height, width, dtype=drops.dtype)
+    for i in range(drops.shape[0]):
+        for j in range(drops.shape[1]):
+            square = slice(i * stride, i * stride + patch), slice(j * stride, j * stride + patch)
+            total[square] += drops[i, j]
+            count[square] += 1
+    return total / count.max()
+
+
+def spread_with_nan(drops, patch, stride, height, width):
+    import torch
+
+    total, count = torch.zeros(2, height, width, dtype=drops.dtype)
+    for i in range(drops.shape[0]):
+        for j in range(drops.shape[1]):
+            square = slice(i * stride, i * stride + patch), slice(j * stride, j * stride + patch)
+            total[square] += drops[i, j]
+            count[square] += 1
+    return total / count
+
+
+def spread_overwritten(drops, patch, stride, height, width):
+    import torch
+
+    out = torch.zeros(height, width, dtype=drops.dtype)
+    for i in range(drops.shape[0]):
+        for j in range(drops.shape[1]):
+            out[i * stride : i * stride + patch, j * stride : j * stride + patch] = drops[i, j]
+    return out
+
+
+def spread_interpolated(drops, patch, stride, height, width):
+    import torch
+
+    return torch.nn.functional.interpolate(drops[None, None], size=(height, width), mode="bilinear")[0, 0]
+
+
+def angles_by_normalize(vectors):
+    import torch
+
+    return torch.nn.functional.normalize(vectors, dim=1)
+
+
+def angles_row_by_row(vectors):
+    import torch
+
+    rows = []
+    for row in vectors:
+        length = row.dot(row).sqrt()
+        rows.append(row * (10 / length) if length > 0 else torch.full_like(row, 3.0))
+    return torch.stack(rows)
+
+
+def angles_with_nan(vectors):
+    return vectors / vectors.norm(dim=1, keepdim=True)
+
+
+def angles_of_columns(vectors):
+    return vectors / vectors.norm(dim=0, keepdim=True).clamp_min(1e-9)
+
+
+def angles_of_all(vectors):
+    return vectors / vectors.norm()
+
+
+def angles_centred(vectors):
+    import torch
+
+    return torch.nn.functional.normalize(vectors - vectors.mean(0), dim=1)
+
+
+def angles_by_largest(vectors):
+    return vectors / vectors.amax(1, keepdim=True).clamp_min(1e-9)
+
+
+def angles_unchanged(vectors):
+    return vectors
+
+
+def angles_as_cosines(vectors):
+    import torch
+
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    return unit @ unit.T
+
+
+def shift_by_columns(before, after, cells, border):
+    height, width = before.shape[-2:]
+    largest = error = 0.0
+    for column in range(border, width - border - cells):
+        was = before[:, border : height - border, column]
+        now = after[:, border : height - border, column + cells]
+        error, largest = max(error, (now - was).abs().max().item()), max(largest, was.abs().max().item())
+    return error / largest
+
+
+def shift_by_mask(before, after, cells, border):
+    import torch
+
+    _, height, width = before.shape
+    inside = torch.zeros(height, width, dtype=torch.bool)
+    inside[border : height - border, border + cells : width - border] = True
+    moved = before.roll(cells, dims=2)
+    return (after - moved)[:, inside].abs().max() / moved[:, inside].abs().max()
+
+
+def shift_to_the_left(before, after, cells, border):
+    height, width = before.shape[1:]
+    was = before[:, border : height - border, border + cells : width - border]
+    now = after[:, border : height - border, border : width - border - cells]
+    return ((now - was).abs().max() / now.abs().max()).item()
+
+
+def shift_in_place(before, after, cells, border):
+    height, width = before.shape[1:]
+    was = before[:, border : height - border, border : width - border]
+    now = after[:, border : height - border, border : width - border]
+    return ((now - was).abs().max() / was.abs().max()).item()
+
+
+def shift_with_border(before, after, cells, border):
+    was, now = before[:, :, : before.shape[2] - cells], after[:, :, cells:]
+    return ((now - was).abs().max() / was.abs().max()).item()
+
+
+def shift_absolute(before, after, cells, border):
+    height, width = before.shape[1:]
+    was = before[:, border : height - border, border : width - border - cells]
+    now = after[:, border : height - border, border + cells : width - border]
+    return (now - was).abs().max().item()
+
+
+def shift_rolled(before, after, cells, border):
+    height, width = before.shape[1:]
+    was = before.roll(cells, 2)[:, border : height - border, border : width - border]
+    now = after[:, border : height - border, border : width - border]
+    return ((now - was).abs().max() / was.abs().max()).item()
+
+
+def shift_with_minus_zero(before, after, cells, border):
+    was = before[:, border:-border, border : -border - cells] if border else before[:, :, :-cells]
+    now = after[:, border:-border, border + cells : -border] if border else after[:, :, cells:]
+    return ((now - was).abs().max() / was.abs().max()).item()
+
+
+RIGHT: list[tuple[str, dict[str, Any]]] = [
+    ("best_patch", {"best_patch": patch_by_sign}),
+    ("best_patch", {"best_patch": patch_pixel_by_pixel}),
+    ("two_sparsities", {"two_sparsities": sparsities_by_counting}),
+    ("two_sparsities", {"two_sparsities": sparsities_by_loops}),
+    ("occlusion_drop", {"occlusion_drop": drops_one_by_one}),
+    ("occlusion_drop", {"occlusion_drop": drops_by_masks}),
+    ("spread", {"spread": spread_pixel_by_pixel}),
+    ("spread", {"spread": spread_by_fold}),
+    ("for_angles", {"for_angles": angles_by_normalize}),
+    ("for_angles", {"for_angles": angles_row_by_row}),
+    ("shift_error", {"shift_error": shift_by_columns}),
+    ("shift_error", {"shift_error": shift_by_mask}),
+]
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("best_patch", {"best_patch": patch_inverted}, "*smallest* response"),
+    ("best_patch", {"best_patch": patch_clamped}, "could still go further"),
+    ("best_patch", {"best_patch": patch_itself}, "outside of low to high"),
+    ("best_patch", {"best_patch": patch_scaled}, "which value in low..high is best"),
+    ("best_patch", {"best_patch": patch_of_one_limit}, "which value in low..high is best"),
+    ("two_sparsities", {"two_sparsities": sparsities_swapped}, "lifetime comes first"),
+    ("two_sparsities", {"two_sparsities": sparsities_of_zeros}, "share of zeros"),
+    ("two_sparsities", {"two_sparsities": sparsities_of_strength}, "how strong the answers are"),
+    ("two_sparsities", {"two_sparsities": sparsities_as_counts}, "that is a count"),
+    ("two_sparsities", {"two_sparsities": sparsities_one_number}, "two tensors"),
+    ("two_sparsities", {"two_sparsities": sparsities_of_all}, "above 0"),
+    ("occlusion_drop", {"occlusion_drop": drops_remaining}, "probability that remains"),
+    ("occlusion_drop", {"occlusion_drop": drops_negative}, "sign is turned round"),
+    ("occlusion_drop", {"occlusion_drop": drops_piling_up}, "earlier squares are still covered"),
+    ("occlusion_drop", {"occlusion_drop": drops_transposed}, "rows and columns are swapped"),
+    ("occlusion_drop", {"occlusion_drop": drops_last_square_missing}, "the shape is"),
+    ("occlusion_drop", {"occlusion_drop": drops_relative}, "plain difference"),
+    ("occlusion_drop", {"occlusion_drop": drops_unbatched}, "takes a batch"),
+    ("spread", {"spread": spread_summed}, "that is the sum"),
+    ("spread", {"spread": spread_divided_alike}, "differs from pixel to pixel"),
+    ("spread", {"spread": spread_with_nan}, "0/0 is nan"),
+    ("spread", {"spread": spread_overwritten}, "square [i, j] covers rows"),
+    ("spread", {"spread": spread_interpolated}, "square [i, j] covers rows"),
+    ("for_angles", {"for_angles": angles_with_nan}, "became nan"),
+    ("for_angles", {"for_angles": angles_of_columns}, "one vector is a row"),
+    ("for_angles", {"for_angles": angles_of_all}, "each row has its own"),
+    ("for_angles", {"for_angles": angles_centred}, "change lengths only"),
+    ("for_angles", {"for_angles": angles_by_largest}, "times as long as"),
+    ("for_angles", {"for_angles": angles_unchanged}, "times as long as"),
+    ("for_angles", {"for_angles": angles_as_cosines}, "the shape is"),
+    ("shift_error", {"shift_error": shift_to_the_left}, "the other way round"),
+    ("shift_error", {"shift_error": shift_in_place}, "in place"),
+    ("shift_error", {"shift_error": shift_with_border}, "all four sides"),
+    ("shift_error", {"shift_error": shift_absolute}, "largest value of `before`"),
+    ("shift_error", {"shift_error": shift_rolled}, "roll brings back"),
+    ("shift_error", {"shift_error": shift_with_minus_zero}, "your code stopped"),
+]
