@@ -17,7 +17,7 @@ import sysconfig
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ def grade(
     released = read(generate(course, name))
     nbgrader = api(course, timeout)
     before = read_remarks(out / f"{name}.csv")
-    remarks = dict(before)
+    remarks, ran = dict(before), set()
     for submission in find(submissions, name, released):
         start, notes = time.perf_counter(), list(submission.notes)
         if submission.notebook is not None:
@@ -130,8 +130,9 @@ def grade(
                 continue
             notes += problems(nbgrader.autograde(name, submission.student))
             print(f"{submission.student}: {time.perf_counter() - start:.1f} s")
+            ran.add(submission.student)
         remarks[submission.student] = (" ".join(notes), ", ".join(submission.suspects))
-    return report(name, out, remarks)
+    return report(name, out, remarks, ran)
 
 
 def collect(course: Path, name: str, submission: Any) -> bool:
@@ -161,13 +162,16 @@ def problems(result: dict[str, Any]) -> list[str]:
     return notes
 
 
-def report(name: str, out: Path, remarks: dict[str, tuple[str, str]] | None = None) -> list[dict[str, Any]]:
+def report(
+    name: str, out: Path, remarks: dict[str, tuple[str, str]] | None = None, students: Collection[str] | None = None
+) -> list[dict[str, Any]]:
     """Writes the feedback pages and the CSV from what is in the gradebook.
 
     Args:
         name: the problem set.
         out: where ``grade`` wrote.
         remarks: notes and suspicious names by student; without them those of the CSV are kept.
+        students: whose pages are written; by default everybody's.
 
     Raises:
         SystemExit: nothing was graded there.
@@ -182,7 +186,8 @@ def report(name: str, out: Path, remarks: dict[str, tuple[str, str]] | None = No
     rows = []
     for student, (notes, look_at) in sorted(remarks.items()):
         row = points(nbgrader, name, student)
-        if (course / "autograded" / student / name).exists():
+        wanted = students is None or student in students
+        if wanted and (course / "autograded" / student / name).exists():
             done(nbgrader.generate_feedback(name, student), f"write the feedback of {student}")
             made = course / "feedback" / student / name / f"{name}.html"
             page = readable(made.read_text(encoding="utf-8"), waiting=row["to mark"] > 0)
