@@ -40,6 +40,11 @@ def capture(model: nn.Module, layer: nn.Module, x: Tensor, *, clone: bool = True
     return kept[0]
 
 
+def hide_for_ever(x: Tensor, top: int, left: int, side: int) -> Tensor:
+    x[:, top : top + side, left : left + side] = 0
+    return x
+
+
 def one_wrong(tensor: Tensor) -> Tensor:
     wrong = tensor.flatten().clone()
     wrong[-1] += 1
@@ -82,6 +87,7 @@ def test_unanswered_shifts(stub):
     [
         (nb06.field, lambda c, k, s, p: c * s - p, "2 values are wanted"),
         (nb06.field, lambda c, k, s, p: (c * s - p, c * s - p + k), "still inside"),
+        (nb06.field, lambda c, k, s, p: [c * s - p, c * s - p + k], "still inside"),
         (nb06.field, lambda c, k, s, p: (c * s, c * s + k - 1), "how far has the window moved"),
         (nb06.field, lambda c, k, s, p: (c * k - p, c * k - p + k - 1), "how far has the window moved"),
         (nb06.sparsity, lambda m: (m == 0).float().mean(), "the shape is ()"),
@@ -98,6 +104,7 @@ def test_unanswered_shifts(stub):
         (nb06.capture, lambda m, f, x: m(x), "the shape is"),
         (nb06.capture, lambda m, f, x: one_wrong(capture(m, f, x)), "1 of 144 values"),
         (nb06.hide, lambda x, t, f, s: x[:, t : t + s, f : f + s], "the shape is"),
+        (nb06.hide, hide_for_ever, "start with x.clone()"),
         (nb06.hide, lambda x, t, f, s: hide(x, f, t, s), "Rows come first"),
         (nb06.hide, lambda x, t, f, s: hide(x, t, f, s + 1), "Clone x"),
         (nb06.hide, lambda x, t, f, s: one_wrong(hide(x, t, f, s)), "1 of 324 values"),

@@ -20,8 +20,8 @@ def field(function: Callable[[int, int, int, int], tuple[int, int]]) -> None:
         first = cell * stride - padding
         got = function(cell, kernel, stride, padding)
         asked = f"cell {cell}, kernel {kernel}, stride {stride}, padding {padding}"
-        if isinstance(got, tuple) and tuple(got) == (first, first + kernel):
-            expect(False, f"For {asked}: the last row is still inside, so {kernel} rows end at {first + kernel - 1}.")
+        late = isinstance(got, tuple | list) and tuple(got) == (first, first + kernel)
+        expect(not late, f"For {asked}: the last row is still inside, so {kernel} rows end at {first + kernel - 1}.")
         hint = f"For {asked} it should be {(first, first + kernel - 1)}: how far has the window moved?"
         same(got, (first, first + kernel - 1), hint)
 
@@ -76,6 +76,9 @@ def hide(function: Callable[[Tensor, int, int, int], Tensor]) -> None:
             turned[:, left : left + side, top : top + side] = 0
             expect(not torch.equal(got, turned), "Rows come first: top belongs to dimension 1, left to dimension 2.")
         close(got, want, "Clone x, then set rows top to top + side and columns left to left + side to 0.")
+    kept = x.clone()
+    getattr(function, "__wrapped__", function)(x, 2, 5, 4)  # a check hands copies to the function; this is the original
+    expect(torch.equal(x, kept), "Right places, but the x that you were given has changed: start with x.clone().")
 
 
 @check("a map's peak decides, whatever the rest of the picture looks like.")
