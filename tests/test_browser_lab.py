@@ -38,6 +38,7 @@ NBGRADER = [
 OPEN = """async (path) => {
   const app = window.jupyterapp;
   await app.restored;
+  app.shell.collapseLeft();
   for (const open of [...app.shell.widgets("main")]) open.dispose();
   const panel = await app.commands.execute("docmanager:open", { path, factory: "Notebook" });
   await panel.context.ready;
@@ -171,5 +172,5 @@ def check_widths(page: Any, explorer: Instrument, name: str) -> None:
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(300)
         explorer.box.scroll_into_view_if_needed()
-        assert page.evaluate(CUT_OFF, explorer.box.element_handle()) == []
         screenshot(page, f"lab-{name}-{width}")
+        assert page.evaluate(CUT_OFF, explorer.box.element_handle()) == []

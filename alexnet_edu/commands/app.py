@@ -7,6 +7,7 @@ lets pages send nothing but what widgets send, and shows no files.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import threading
 import webbrowser
@@ -96,6 +97,7 @@ def serve(args: argparse.Namespace) -> None:
     from tornado.ioloop import IOLoop
     from voila.app import Voila
 
+    logging.basicConfig(level=logging.ERROR)  # libraries warn of what nobody who only looks at a page can act on
     server = Voila(config=settings(args))
     server.initialize([str(NOTEBOOK)])
     address = f"http://{'localhost' if args.host in ('', '0.0.0.0') else args.host}:{args.port}/"
