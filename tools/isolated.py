@@ -83,9 +83,7 @@ class Isolated(Execute):  # type: ignore[misc]
             before, self.shown = self.shown, self.shown + len(str(msg["content"]))
             if self.shown > MAX_OUTPUT:
                 if before <= MAX_OUTPUT:
-                    cell.outputs.append(
-                        nbformat.v4.new_output("stream", text="... the rest was too much to keep ...\n")
-                    )
+                    cell.outputs.append(nbformat.v4.new_output("stream", text=DROPPED))
                 return None
         return super().process_message(msg, cell, cell_index)
 
@@ -96,6 +94,8 @@ class Isolated(Execute):  # type: ignore[misc]
         if any(payload.get("source") == "ask_exit" for payload in reply.get("payload", [])):
             self.end(cell, "was ended")  # `exit()` takes effect some time after the cell
         if is_grade(cell):
+            if reply.get("ename") == "CellTimeoutError":  # says it better than the interruption it caused
+                cell.outputs = [output for output in cell.outputs if output.get("ename") != "KeyboardInterrupt"]
             for output in cell.outputs:
                 if output.output_type == "stream":
                     output.name = "stdout"
