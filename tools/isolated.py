@@ -74,7 +74,8 @@ class Isolated(Execute):  # type: ignore[misc]
 
     def end(self, cell: Cell, how: str) -> None:
         """Stops the kernel; the cells that follow will say why they did not run."""
-        self.ended = f"Python {how} in the cell {cell.metadata.get('nbgrader', {}).get('grade_id') or cell.source!r}"
+        name = cell.metadata.get("nbgrader", {}).get("grade_id") or repr(cell.source[:40])
+        self.ended = f"Python {how} in the cell {name}"
         self.log.error(self.ended)
         run_sync(self.km.shutdown_kernel)(now=True)
 
