@@ -171,7 +171,7 @@ def for_angles(
         whole = vectors / vectors.norm()
         unlike(got, right, whole, "One number for all leaves the order as it was; each row has its own.")
         kept = "The angles between your vectors are no longer those of the old ones: change lengths only."
-        unit = torch.nn.functional.normalize(got[1:])
+        unit = torch.nn.functional.normalize(got[1:].double())
         expect(torch.allclose(unit @ unit.T, right[1:] @ right[1:].T, atol=1e-6), kept)
         lengths = got[1:].norm(dim=1)
         times = float(lengths.max() / lengths.min())
