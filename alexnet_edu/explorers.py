@@ -54,12 +54,14 @@ _GALLERY_STYLE = f"""<style data-max-upload-bytes="{MAX_UPLOAD_BYTES}">
 </style>"""
 _TEXT = "line-height:1.5;max-width:52em;margin:4px 0"
 _WIDE = {"description_width": "9em"}
+# Menus send the number of the chosen line. Only RGB filters have colours: at the end, they leave the others' numbers
+# alone, and a choice that overtakes a change of the layer still means what the reader saw.
 _VIEW_NAMES = {
-    "colour": "colours, one scale for all",
-    "colour-each": "colours, each filter its own scale",
     "strongest": "strongest connection",
     "pca": "three main directions (PCA)",
     "spectrum": "frequencies",
+    "colour": "colours, one scale for all",
+    "colour-each": "colours, each filter its own scale",
 }
 
 

@@ -35,6 +35,8 @@ NBGRADER = [
     f"nbgrader.server_extensions.{name}"
     for name in ("assignment_list", "course_list", "formgrader", "validate_assignment")
 ]
+BADGES = ("colab-badge.svg", "badge_logo.svg")  # what a notebook shows of other machines
+NO_NEWS = '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
 OPEN = """async (path) => {
   const app = window.jupyterapp;
   await app.restored;
@@ -76,6 +78,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """JupyterLab in the browser, on a copy of the notebooks, with nobody's settings."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(notebook_paths()[0].parent, home / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    (home / "_CONFIG" / "labconfig").mkdir(parents=True)
+    (home / "_CONFIG" / "labconfig" / "page_config.json").write_text(NO_NEWS, encoding="utf-8")
     port = free_port()
     options = {
         "ServerApp.port": port, "ServerApp.root_dir": home / "notebooks", "IdentityProvider.token": TOKEN,
@@ -161,7 +165,7 @@ def test_notebook_runs_and_its_explorer_obeys(path: Path, lab: Any, small: Pretr
             p95 = percentile_95(explorer.latencies("Layer", layers * 6))
             record_property("measured", f"JupyterLab, click to maps of another layer: 95 of 100 within {p95:.0f} ms")
             assert p95 < 1000
-        assert lab.faults == []
+        assert [fault for fault in lab.faults if not fault.endswith(BADGES)] == []
     finally:
         lab.evaluate(CLOSE)
 
