@@ -185,11 +185,11 @@ that a lesson works without a network. Written by `tools/model_card.py` from `sm
     {COMMAND}
 
 Recipe `modern` in `alexnet_edu/train/recipes.py`, seed 0, {len(history)} epochs, torch {report["torch"]}. It took
-{minutes:.0f} minutes on 2 cores of a Xeon with bfloat16 units, shared with other work. Choices were made on the
-validation part; the test pictures were classified once, at the end. `alexnet-edu evaluate --data caltech101
+{minutes:.0f} minutes on 2 cores of a Xeon with bfloat16 units, shared with other work. Choices were made without the
+test pictures, which were classified when the weights were done. `alexnet-edu evaluate --data caltech101
 --root PATH --model small` repeats the measurement. While training, each convolution and hidden layer is followed by
-batch norm, and conv1 learns in whitened coordinates; both are folded into the weights at the end. LRN stands as the constant 2^-0.75 that it comes to at
-these activations; the exported network has the real LRN, and is what was measured.
+batch norm, and conv1 learns in whitened coordinates; both are folded into the weights at the end. LRN stands as the
+constant 2^-0.75 that it comes to at these activations; the exported network has the real LRN, and is what was measured.
 
 ![Two charts: loss and top-1 error on the augmented training pictures fall over {len(history)} epochs; the error is
 high because pictures are blended in pairs](small_curves.png)
