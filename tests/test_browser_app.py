@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from importlib.resources import files
@@ -88,6 +89,10 @@ def page(visited: Any) -> Any:
 def wait_until_drawn(page: Any) -> None:
     page.wait_for_function("document.querySelectorAll('.widget-vbox img').length === 5")
     page.locator(".widget-vbox svg").first.wait_for()
+
+
+def kernel_of(page: Any) -> str:
+    return str(page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').text).kernelId"))
 
 
 def pick(page: Any, name: str) -> None:
@@ -278,22 +283,22 @@ def test_two_tabs_share_nothing(page: Any, chromium: Any, address: str, small: P
     other = new_page(chromium, *PHONE)
     other.goto(address)
     wait_until_drawn(other)
-    kernels = {one.evaluate("document.getElementById('jupyter-config-data').text") for one in (page, other)}
-    assert len(kernels) == 2
+    assert kernel_of(other) != kernel_of(page)
     pick(other, "hubble")
     wait_for_pixels(Instrument(other, "Zoom (%)").image(), small.preprocess.crop(sample("hubble")))
     wait_for_pixels(Instrument(page, "Zoom (%)").image(), small.preprocess.crop(sample("cat")))
     assert all("mine.png" not in name for name in Instrument(other, "Map").menu("Picture").all_inner_texts())
     assert other.faults == []
+    gone, end = f"{address}api/kernels/{kernel_of(other)}", time.monotonic() + 20
+    other.goto("about:blank")  # a page that is left ends its kernel
+    while page.request.get(gone).status != 404:
+        assert time.monotonic() < end
     other.close()
 
 
 def test_an_ended_session_says_so(page: Any, address: str) -> None:
     """The last test of this file: it ends the page's kernel, as the server does after half an hour of rest."""
-    kernel = page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').text).kernelId")
-    token = next(one["value"] for one in page.context.cookies() if one["name"] == "_xsrf")
-    ended = page.request.post(f"{address}voila/api/shutdown/{kernel}", headers={"X-XSRFToken": token})
-    assert ended.status == 204
+    assert page.request.post(f"{address}voila/api/shutdown/{kernel_of(page)}").status == 204
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.locator("#notice p", has_text="Load the page again").wait_for()
     assert page.faults == [], "errors of scripts, or requests to other machines, in all the tests above"

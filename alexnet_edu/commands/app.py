@@ -123,8 +123,12 @@ def settings(args: argparse.Namespace) -> Any:
             "open_browser": False,
             "log_level": "ERROR",
             "config_file_paths": [],
-            # Room for the largest upload; the server hangs up on anything larger before it has read it.
-            "tornado_settings": {"websocket_max_message_size": MAX_UPLOAD_BYTES + 1_000_000},
+            "tornado_settings": {
+                # Room for the largest upload; the server hangs up on anything larger before it has read it.
+                "websocket_max_message_size": MAX_UPLOAD_BYTES + 1_000_000,
+                # Without logins no cookie guards the request with which a closing page ends its kernel; its id does.
+                "disable_check_xsrf": True,
+            },
         },
         VoilaConfiguration={
             "template": "alexnet-edu",
