@@ -44,6 +44,9 @@ def one_wrong(tensor: Tensor) -> Tensor:
     ("check", "answer"),
     [
         (nb05.chroma, chroma),
+        (nb05.chroma, lambda w: chroma(w).double()),
+        (nb05.concentration, lambda w: concentration(w.double())),
+        (nb05.without_colour, lambda w: grey(w.double())),
         (nb05.opposite, lambda w: cosines(w).argmin(1)),
         (nb05.concentration, concentration),
         (nb05.p_value, p_value),

@@ -76,8 +76,8 @@ class _NotAnswered(Exception):
 def check(praise: str) -> Callable[[Callable[..., None]], Callable[..., Result]]:
     """Makes a named check of a function that raises ``Hint`` for wrong answers.
 
-    Random numbers are the same in every run of a check and go on as before after it. A keyword ``seed`` draws others, and
-    any other keyword goes on to the function: so the hidden test of a problem set is the same check on other inputs.
+    Random numbers are the same in every run of a check and go on as before after it. A keyword ``seed`` draws others,
+    and any other keyword goes on to the function: so a problem set's hidden test is the same check on other inputs.
 
     Args:
         praise: what a right answer gets to read: why it is right.

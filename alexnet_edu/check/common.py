@@ -1,4 +1,4 @@
-"""What the checks of the problem sets share."""
+"""What the checks of several notebooks and problem sets share."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from torch.overrides import TorchFunctionMode
 
 from alexnet_edu.check import Hint, expect
 
-__all__ = ["ByHand", "differs", "number", "unlike"]
+__all__ = ["ByHand", "alike", "differs", "number", "unlike"]
+
+
+def alike(got: Tensor, other: Tensor, *, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
+    """Whether two tensors of one shape hold the same numbers, also where their dtypes differ."""
+    return torch.allclose(got.detach().double(), other.detach().double(), rtol=rtol, atol=atol)
 
 
 def unlike(got: object, right: Tensor, mistake: Tensor, hint: str, *, rtol: float = 1e-4, atol: float = 1e-6) -> None:
     """Raises ``Hint`` where the answer is the one that a known mistake gives, and that is not the right one."""
     if isinstance(got, Tensor) and got.shape == mistake.shape:
-        same_as_right = mistake.shape == right.shape and torch.allclose(
-            mistake.double(), right.double(), rtol=rtol, atol=atol
-        )
-        is_mistake = torch.allclose(got.detach().double(), mistake.double(), rtol=rtol, atol=atol)
-        expect(same_as_right or not is_mistake, hint)
+        same_as_right = mistake.shape == right.shape and alike(mistake, right, rtol=rtol, atol=atol)
+        expect(same_as_right or not alike(got, mistake, rtol=rtol, atol=atol), hint)
 
 
 def number(got: object) -> float:

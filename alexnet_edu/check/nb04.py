@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from alexnet_edu.check import check, close, expect, same
+from alexnet_edu.check.common import alike
 
 __all__ = ["average_views", "first_turn", "nearest", "seen_share", "small_change", "to_input"]
 
@@ -37,10 +38,10 @@ def to_input(function: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     want = ((pixels / 255 - mean) / std).permute(2, 0, 1)[None]
     if isinstance(got, Tensor) and got.shape == want.shape:
         raw = ((pixels - 255 * mean) / std).permute(2, 0, 1)[None]
-        expect(not torch.allclose(got.float(), raw, atol=1e-2), "Divide by 255 before you subtract the mean.")
+        expect(not alike(got, raw, atol=1e-2), "Divide by 255 before you subtract the mean.")
         reshaped = ((pixels / 255 - mean) / std).reshape(want.shape)
         expect(
-            not torch.allclose(got.float(), reshaped),
+            not alike(got, reshaped),
             "reshape only relabels the numbers and mixes rows with channels; permute moves the axes.",
         )
     close(got, want, "First to 0..1, then minus the mean, then divided by std, channel by channel.")
@@ -62,7 +63,7 @@ def average_views(function: Callable[[Tensor], Tensor]) -> None:
     got, want = function(logits), logits.softmax(1).mean(0)
     if isinstance(got, Tensor) and got.shape == want.shape:
         expect(
-            not torch.allclose(got, logits.mean(0).softmax(0)),
+            not alike(got, logits.mean(0).softmax(0)),
             "You averaged scores and took the softmax once; the paper averages the ten softmax outputs.",
         )
         expect(abs(float(got.sum()) - 1) < 1e-4, f"The result should sum to 1, not to {float(got.sum()):.3g}.")

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from alexnet_edu import features
 from alexnet_edu.check import check, close, expect, same
+from alexnet_edu.check.common import alike
 
 __all__ = ["chroma", "concentration", "opposite", "p_value", "without_colour"]
 
@@ -28,12 +29,12 @@ def chroma(function: Callable[[Tensor], Tensor]) -> None:
     weights = _filters()
     got, want = function(weights), features.chroma(weights)
     if isinstance(got, Tensor) and got.shape == want.shape:
-        expect(not torch.allclose(got, want.sqrt()), "That is the ratio of lengths; energy is its square.")
-        expect(not torch.allclose(got, 1 - want), "That is the grey share; the chroma score is the rest.")
+        expect(not alike(got, want.sqrt()), "That is the ratio of lengths; energy is its square.")
+        expect(not alike(got, 1 - want), "That is the grey share; the chroma score is the rest.")
         centred = weights - weights.mean((1, 2, 3), keepdim=True)
         share = centred.square().sum((1, 2, 3)) / weights.square().sum((1, 2, 3))
         expect(
-            not torch.allclose(got, share),
+            not alike(got, share),
             "You subtracted one mean per filter; the grey part is the mean over the three colours at every place.",
         )
     close(got, want, "Subtract the mean over the colours (keepdim=True), square, sum, divide by the filter's energy.")
@@ -69,12 +70,12 @@ def concentration(function: Callable[[Tensor], Tensor]) -> None:
     if isinstance(got, Tensor) and got.shape == want.shape:
         raw = torch.fft.fft2(weights).abs().square().sum(1).flatten(1)
         expect(
-            not torch.allclose(got, raw.topk(12).values.sum(1) / raw.sum(1), rtol=1e-3),
+            not alike(got, raw.topk(12).values.sum(1) / raw.sum(1), rtol=1e-3),
             "The mean is still in: its frequency 0 outshines the pattern. Subtract each colour's mean first.",
         )
         amplitude = torch.fft.fft2(centred).abs().sum(1).flatten(1)
         expect(
-            not torch.allclose(got, amplitude.topk(12).values.sum(1) / amplitude.sum(1), rtol=1e-3),
+            not alike(got, amplitude.topk(12).values.sum(1) / amplitude.sum(1), rtol=1e-3),
             "Those are amplitudes; power is the square of the absolute value.",
         )
     close(got, want, "Power summed over colours, 121 values a filter, the 12 largest over all of them.", rtol=1e-3)
@@ -102,11 +103,11 @@ def without_colour(function: Callable[[Tensor], Tensor]) -> None:
     got = function(weights)
     if isinstance(got, Tensor) and got.shape == want.shape:
         expect(
-            not torch.allclose(got, weights - want),
+            not alike(got, weights - want),
             "That is the colour part; keep the other one, the mean over the three channels.",
         )
         expect(
-            not torch.allclose(got, weights.sum(1, keepdim=True).expand_as(weights)),
+            not alike(got, weights.sum(1, keepdim=True).expand_as(weights)),
             "The sum is three times too strong for grey light; take the mean.",
         )
     close(got, want, "Take the mean over the colours (dimension 1) and put it into all three channels.")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet_edu.check import check, close, expect, same
+from alexnet_edu.check.common import alike
 
 __all__ = ["capture", "field", "hide", "smallest_shifts", "sparsity", "strongest"]
 
@@ -32,8 +33,8 @@ def sparsity(function: Callable[[Tensor], Tensor]) -> None:
     maps = torch.relu(torch.randn(3, 4, 5, 6) + torch.tensor([-9.0, -0.5, 0.5, 9.0])[:, None, None])
     got, want = function(maps), (maps == 0).float().mean((0, 2, 3))
     if isinstance(got, Tensor) and got.shape == want.shape:
-        expect(not torch.allclose(got.float(), 1 - want), "That is the share that is active; count the zeros.")
-        expect(not torch.allclose(got.float(), (maps == 0).float().sum((0, 2, 3))), "That is a count; take the mean.")
+        expect(not alike(got, 1 - want), "That is the share that is active; count the zeros.")
+        expect(not alike(got, (maps == 0).float().sum((0, 2, 3))), "That is a count; take the mean.")
     close(got, want, "Compare with 0, turn into floats, and take the mean over all dimensions but the channels.")
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from alexnet_edu.check import check, close, expect, same
+from alexnet_edu.check.common import alike
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.museum import NETWORK_145, read_network
 
@@ -111,10 +112,10 @@ def cmrnorm(function: Callable[[Tensor, int, float, float, float], Tensor]) -> N
         got, want = function(x, size, scale, power, least), cross_map_norm(x, size, scale, power, least)
         if isinstance(got, Tensor) and got.shape == want.shape:
             summed = cross_map_norm(x, size, scale * size, power, least)
-            expect(not torch.allclose(got, summed), "that is the paper's formula; the code divides scale by size.")
+            expect(not alike(got, summed), "that is the paper's formula; the code divides scale by size.")
             within = x / (least + scale / size * x.square()) ** power
-            expect(not torch.allclose(got, within), "each map sees only itself; sum over the neighbouring maps.")
-            expect(not torch.allclose(got, x * (x / want) ** 1.0), "divide by the power, don't multiply with it.")
+            expect(not alike(got, within), "each map sees only itself; sum over the neighbouring maps.")
+            expect(not alike(got, x * (x / want) ** 1.0), "divide by the power, don't multiply with it.")
         close(got, want, f"some values differ for size {size}: look at the first and last maps, whose windows are cut.")
 
 
@@ -174,9 +175,9 @@ def update(function: Callable[..., tuple[Tensor, Tensor]]) -> None:
         expect(isinstance(got, tuple) and len(got) == 2, "give back two tensors, the weights and the velocity.")
         torch_v = 0.9 * v + gradient + 0.0005 * w
         if isinstance(got[1], Tensor) and got[1].shape == v.shape:
-            expect(not torch.allclose(got[1], torch_v), "that is torch.optim.SGD, which keeps the rate outside.")
+            expect(not alike(got[1], torch_v), "that is torch.optim.SGD, which keeps the rate outside.")
             undecayed = 0.9 * v - rate * gradient
-            expect(not torch.allclose(got[1], undecayed, rtol=0, atol=1e-9), "the decay of the weights is missing.")
+            expect(not alike(got[1], undecayed, rtol=0, atol=1e-9), "the decay of the weights is missing.")
         close(got[1], want[1], "the velocity differs.", rtol=1e-6, atol=1e-9)
         close(got[0], want[0], "the weights differ: add the new velocity, not the old one.", rtol=1e-6, atol=1e-9)
         w, v = want
