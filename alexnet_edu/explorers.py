@@ -180,6 +180,13 @@ def _control_layout(max_width: str = "440px") -> Any:
     return widgets.Layout(width="auto", min_width="0", max_width=max_width)
 
 
+def _offer(menu: Any, options: list[Any], value: Any) -> None:
+    """Other lines for a menu, and which is chosen, in one message: no other line is shown as chosen in between."""
+    with menu.hold_sync():
+        menu.options = options
+        menu.value = value
+
+
 def _reset(slider: Any, maximum: int, value: int) -> None:
     """New bounds and value in the order that keeps the slider valid, and in one message."""
     with slider.hold_sync():
@@ -264,8 +271,7 @@ class _Pictures:
 
     def _offer(self, sources: dict[str, Any], chosen: str) -> None:
         self.sources = sources
-        self.menu.options = list(sources)
-        self.menu.value = chosen
+        _offer(self.menu, list(sources), chosen)
 
     def _show(self) -> None:
         """Goes to the chosen picture, or back to the last good one if this one fails."""
@@ -382,8 +388,7 @@ class ArchitectureExplorer(_Explorer):
     def _new_variant(self) -> None:
         spec = get_spec(self.variant.value)
         names, before = [each.name for each in spec.layers], self.layer.value
-        self.layer.options = names
-        self.layer.value = before if before in names else names[0]
+        _offer(self.layer, names, before if before in names else names[0])
         table = layer_table(spec)._repr_html_()
         summary = f"All layers of {escape(spec.title)}"
         self.table.value = f"<details><summary>{summary}</summary>{_scrolling(table, summary)}</details>"
@@ -453,8 +458,7 @@ class FilterExplorer(_Explorer):
     def _new_layer(self) -> None:
         weights, before = self.weights(), self.view.value
         views = [name for name in _VIEW_NAMES if "colour" not in name or weights.shape[1] == 3]
-        self.view.options = [(_VIEW_NAMES[name], name) for name in views]
-        self.view.value = before if before in views else views[0]
+        _offer(self.view, [(_VIEW_NAMES[name], name) for name in views], before if before in views else views[0])
         _reset(self.channel, len(weights) - 1, min(self.channel.value, len(weights) - 1))
         self._update()
 

@@ -123,6 +123,7 @@ def change_filters(page: Any, small: Pretrained) -> None:
         ("conv3", "strongest", "strongest connection", 11),
     ]:
         explorer.choose("Layer", layer)
+        explorer.box.locator("[role=status]", has_text=layer).wait_for()  # the views on offer are the layer's
         explorer.choose("View", text)
         explorer.set("Filter", channel)
         groups = small.model.spec[layer].groups  # type: ignore[attr-defined]
