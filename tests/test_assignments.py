@@ -50,7 +50,7 @@ def namespace(name: str, cells: list[Any]) -> dict[str, Any]:
     return names
 
 
-def test_cell(name: str, grade_id: str) -> str:
+def cell_of(name: str, grade_id: str) -> str:
     return next(cell.source for cell in source(name).cells if nbgrader(cell).get("grade_id") == grade_id)
 
 
@@ -71,7 +71,7 @@ def context() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize(("name", "grade_id", "given"), RIGHT, ids=label)
 def test_right_answers_pass_every_test(name: str, grade_id: str, given: dict[str, Any], context: Any) -> None:
-    exec(test_cell(name, grade_id), {**context[name], **given})
+    exec(cell_of(name, grade_id), {**context[name], **given})
 
 
 @pytest.mark.parametrize(("name", "grade_id", "given", "feedback"), WRONG, ids=label)
@@ -79,7 +79,7 @@ def test_wrong_answers_get_their_feedback(
     name: str, grade_id: str, given: dict[str, Any], feedback: str, context: Any
 ) -> None:
     with pytest.raises(AssertionError) as problem:
-        exec(test_cell(name, grade_id), {**context[name], **given})
+        exec(cell_of(name, grade_id), {**context[name], **given})
     assert feedback in str(problem.value)
     assert "…" not in str(problem.value)
 
