@@ -79,3 +79,20 @@ def test_figure_shows_both_until_their_first_seed_ends() -> None:
     assert list(tanh.get_ydata()) == pytest.approx([60, 50, 40, 20])
     assert list(tanh.get_xdata()) == [0.25, 0.75, 1.25, 1.75]
     assert ax.lines[2].get_ydata()[0] == 25
+
+
+def test_the_committed_run_holds_what_it_claims() -> None:
+    result = fig1.measured()
+    epochs = {}
+    for name in fig1.ACTIVATIONS:
+        runs = [run for run in result["runs"] if run["activation"] == name]
+        tried = {one["rate"]: one["epochs"] or math.inf for one in result["rate_search"][name]}
+        best = min(tried, key=tried.__getitem__)
+        assert {run["rate"] for run in runs} == {best} and {best / 2, best * 2} <= tried.keys()
+        assert len({run["seed"] for run in runs}) == len(runs) >= 3
+        epochs[name] = [fig1.reached(run["errors"]) for run in runs]
+        assert epochs[name] == [run["epochs"] for run in runs]
+    found = fig1.ratio_of_epochs(epochs["tanh"], epochs["relu"])
+    assert result["tanh_over_relu"] == pytest.approx(found)
+    print(f"tanh needs {found['ratio']:.1f} times the epochs ({found['low']:.1f} to {found['high']:.1f})")
+    assert fig1.figure(result).axes[0].get_title()

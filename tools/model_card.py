@@ -210,9 +210,9 @@ mean per class {percent(report["without_near_duplicates"]["mean_per_class"])}.
 ## Filters
 
 The strongest tenth of a first-layer filter's frequencies holds 0.22 of its power in white noise, and
-{report["filters"]["untrained"]:.2f} (median) in random filters in the coordinates that conv1 learns in. Here the median of
-the {len(values)} filters is {median(values):.2f}, and {sum(v > 0.6 for v in values)} are above 0.60. The strength of the
-whitening was chosen by how the filters look.
+{report["filters"]["untrained"]:.2f} (median) in random filters in the coordinates that conv1 learns in. Here the
+median of the {len(values)} filters is {median(values):.2f}, and {sum(v > 0.6 for v in values)} are above 0.60. The
+strength of the whitening was chosen by how the filters look.
 Maps that stay zero on every test picture: {", ".join(f"{n} {k}" for n, k in report["dead_maps"].items())}.
 
 ## Where it fails

@@ -33,6 +33,7 @@ __all__ = [
     "best_rate",
     "figure",
     "four_layer_network",
+    "measured",
     "ratio_of_epochs",
     "reached",
     "train_until",
@@ -40,6 +41,7 @@ __all__ = [
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 LABELS = {"relu": "ReLU", "tanh": "tanh"}
+RESULT = Path(__file__).parents[1] / "assets" / "fig1.json"
 TARGET = 0.25
 BATCH = 128
 WINDOW = 10_000  # pictures between two points of a curve: five points an epoch
@@ -197,13 +199,18 @@ def ratio_of_epochs(slow: list[float], fast: list[float]) -> dict[str, float]:
     return {"ratio": math.exp(middle), "low": math.exp(middle - half), "high": math.exp(middle + half)}
 
 
+def measured() -> dict[str, Any]:
+    """The run that the package carries: what ``main`` wrote."""
+    return json.loads(RESULT.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
 def figure(result: dict[str, Any]) -> Figure:
     """Training error against epochs, as Fig. 1 of the paper: the mean of the seeds, with their spread.
 
     A curve ends where the first of its seeds does.
 
     Args:
-        result: what ``main`` writes.
+        result: what ``main`` writes, such as ``measured()``.
     """
     runs = {name: [r["errors"] for r in result["runs"] if r["activation"] == name] for name in ACTIVATIONS}
     length = max(min(map(len, errors)) for errors in runs.values())
