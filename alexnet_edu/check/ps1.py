@@ -127,7 +127,7 @@ def out_side(
 def _layer(index: int, described: Described) -> Layer:
     kind, *numbers = described
     kinds = {"conv": Conv, "pool": MaxPool, "fc": Linear}
-    return kinds[str(kind)](f"layer {index}", *numbers)  # type: ignore[arg-type]
+    return kinds[str(kind)](f"layer {index}", *numbers)  # type: ignore[arg-type, no-any-return]
 
 
 def _rows(shape: Shape, network: Sequence[Described]) -> list[Row]:
