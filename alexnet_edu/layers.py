@@ -216,6 +216,7 @@ class MaxPool2d(nn.MaxPool2d):
     """``torch.nn.MaxPool2d``, equal to the bit and several times as fast on a CPU.
 
     PyTorch's works on many maps at once only where memory has them last; reordering there and back costs less.
+    Not in training, where the reordered copy would have to be kept for the backward pass.
 
     Shape:
         ``(N, C, H, W)`` to ``(N, C, H', W')``.
@@ -224,7 +225,8 @@ class MaxPool2d(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Tensor:
         """See the class."""
         fast = input.device.type == "cpu" and input.ndim == 4 and input.is_contiguous()
-        if not fast or torch.compiler.is_compiling():
+        kept = torch.is_grad_enabled() and input.requires_grad
+        if not fast or kept or torch.compiler.is_compiling():
             return super().forward(input)  # type: ignore[no-any-return]
         return super().forward(input.contiguous(memory_format=torch.channels_last)).contiguous()  # type: ignore[no-any-return]
 

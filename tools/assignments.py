@@ -123,7 +123,7 @@ def grade(
     nbgrader = api(course, timeout)
     before = read_remarks(out / f"{name}.csv")
     remarks, ran = dict(before), set()
-    for submission in find(submissions, name, released):
+    for submission in find(submissions, name, released, out):
         start, notes = time.perf_counter(), list(submission.notes)
         if submission.notebook is not None:
             if not collect(course, name, submission) and submission.student in before and not again:

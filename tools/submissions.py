@@ -41,10 +41,11 @@ class Submission:
     suspects: list[str] = field(default_factory=list)
 
 
-def find(folder: Path, name: str, released: Notebook) -> list[Submission]:
+def find(folder: Path, name: str, released: Notebook, out: Path) -> list[Submission]:
     """Every submission to the problem set ``name`` in ``folder``, by student.
 
-    A student is a folder with one notebook in it, at any depth, or a file ``student.ipynb``.
+    A student is a folder with one notebook in it, at any depth, or a file ``student.ipynb``. The folder ``out`` of
+    the results may lie beside them: it is nobody's.
 
     Raises:
         SystemExit: there is no such folder, nothing in it, or two students have the same name.
@@ -55,6 +56,7 @@ def find(folder: Path, name: str, released: Notebook) -> list[Submission]:
         )
     entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     entries = [path for path in entries if path.is_dir() or path.suffix == ".ipynb"]
+    entries = [path for path in entries if path.resolve() != out.resolve()]
     if not entries:
         raise SystemExit(f"error: {folder} holds no submissions: no folders and no notebooks.")
     students = [re.sub(r"[^\w.@-]+", "_", path.stem if path.is_file() else path.name) for path in entries]
