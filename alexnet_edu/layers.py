@@ -48,7 +48,9 @@ class LocalResponseNorm(nn.Module):
     ``groups=2`` keeps the windows inside each tower, as on the two GPUs of 2012.
 
     On a CPU it works through the batch in parts that stay in the cache; under ``torch.compile`` and
-    ``torch.export`` it is one expression for the compiler to fuse. Arithmetic is in float32 at least.
+    ``torch.export`` it is one expression for the compiler to fuse. Arithmetic is in float32 at least; only bfloat16
+    squares and their sums stay in bfloat16, which adds little to the rounding of the result while ``k`` outweighs
+    them, and at most ``2 * beta`` times that rounding.
 
     Args:
         size: maps in a window, odd.
@@ -79,7 +81,12 @@ class LocalResponseNorm(nn.Module):
         return _ChunkedLRN.apply(x, self.size, self.alpha, self.beta, self.k, self.groups)  # type: ignore[no-any-return, no-untyped-call]
 
     def _expression(self, x: Tensor) -> Tensor:
-        """The definition, written for a compiler: shifted adds over the maps."""
+        """The definition, written for a compiler."""
+        if _maps_last(x):
+            with torch.autocast(x.device.type, enabled=False):
+                near = _near(x.shape[1], self.size, self.groups, x)[:, :, None, None]
+                mean_square = F.conv2d(_squares(x), near) * (self.alpha / self.size)
+            return (_wide(x) * _power(self.k + mean_square.to(_wide(x).dtype), self.beta)).to(x.dtype)
         wide = _wide(x)
         towers = wide.reshape(len(wide), self.groups, -1, *wide.shape[2:])
         reach = self.size // 2
@@ -109,12 +116,17 @@ def _power(d: Tensor, beta: float) -> Tensor:
     return root * root.sqrt()
 
 
-def _band(x: Tensor, size: int, groups: int) -> Tensor:
-    """``(C, C)``: 1 where map j is in the window of map i. A product with it sums every window at once."""
-    i = torch.arange(x.shape[1], device=x.device)
-    tower = x.shape[1] // groups
-    near = (i[:, None] - i).abs() <= size // 2
-    return (near & (i[:, None] // tower == i // tower)).to(torch.promote_types(x.dtype, torch.float32))
+def _squares(x: Tensor) -> Tensor:
+    """In bfloat16 as they are: it has float32's range, and products of it are summed in float32."""
+    return (x if x.dtype == torch.bfloat16 else _wide(x)).square()
+
+
+def _near(maps: int, size: int, groups: int, like: Tensor) -> Tensor:
+    """``(maps, maps)``: 1 where map j is in the window of map i. A product with ``_squares`` sums every window."""
+    i = torch.arange(maps, device=like.device)
+    tower = maps // groups
+    near = ((i[:, None] - i).abs() <= size // 2) & (i[:, None] // tower == i // tower)
+    return near.to(_squares(like[:0]).dtype)
 
 
 class _ChunkedLRN(torch.autograd.Function):
@@ -125,12 +137,12 @@ class _ChunkedLRN(torch.autograd.Function):
         x = _dense(x)
         ctx.save_for_backward(x)
         ctx.settings = size, alpha, beta, k, groups
-        band = _band(x, size, groups) * (alpha / size)
+        near = _near(x.shape[1], size, groups, x)
         out = torch.empty_like(x)
         with torch.autocast(x.device.type, enabled=False):
             for part, result in zip(*_parts(x, out), strict=True):
-                rows = _wide(_rows(part))
-                torch.mul(rows, _power_(_windows(rows.square(), band, x).add_(k), beta), out=_rows(result))
+                rows = _rows(part)
+                torch.mul(rows, _power_(_denominators(rows, near, x, alpha / size, k), beta), out=_rows(result))
         return out
 
     @staticmethod
@@ -139,17 +151,17 @@ class _ChunkedLRN(torch.autograd.Function):
         """dL/dx_i = g_i d_i^-beta - 2 alpha beta / n * x_i * (sum over windows of g x d^(-beta - 1))_i."""
         (x,) = ctx.saved_tensors
         size, alpha, beta, k, groups = ctx.settings
-        band = _band(x, size, groups) * (alpha / size)
+        near = _near(x.shape[1], size, groups, x)
         grad = torch.empty_like(x).copy_(grad)
         out = torch.empty_like(x)
         with torch.autocast(x.device.type, enabled=False):
             for part, grad_part, result in zip(*_parts(x, grad, out), strict=True):
-                rows, g = _wide(_rows(part)), _wide(_rows(grad_part))
-                d = _windows(rows.square(), band, x).add_(k)
+                rows = _wide(_rows(part))
+                d = _denominators(_rows(part), near, x, alpha / size, k)
                 through = rows / d
-                direct = _power_(d, beta).mul_(g)
-                through = _windows(through.mul_(direct), band, x).mul_(rows)
-                torch.sub(direct, through, alpha=2 * beta, out=_rows(result))
+                direct = _power_(d, beta).mul_(_rows(grad_part))
+                through = _windows(through.mul_(direct), near.to(rows.dtype), x).mul_(rows)
+                torch.sub(direct, through, alpha=2 * beta * alpha / size, out=_rows(result))
         return out, None, None, None, None, None
 
 
@@ -166,9 +178,15 @@ def _rows(x: Tensor) -> Tensor:
     return x.movedim(1, -1).flatten(1, 2) if _maps_last(x) else x.view(*x.shape[:2], math.prod(x.shape[2:]))
 
 
-def _windows(squares: Tensor, band: Tensor, x: Tensor) -> Tensor:
+def _windows(rows: Tensor, near: Tensor, x: Tensor) -> Tensor:
     """The sums over the windows of maps, for ``_rows`` of ``x``."""
-    return squares @ band if _maps_last(x) else band @ squares
+    return rows @ near if _maps_last(x) else near @ rows
+
+
+def _denominators(rows: Tensor, near: Tensor, x: Tensor, factor: float, k: float) -> Tensor:
+    """``k + factor * sums of squares``, in float32 at least, for ``_rows`` of ``x``."""
+    start = torch.full((1,), k, dtype=_wide(rows[:0]).dtype, device=rows.device)
+    return torch.add(start, _windows(_squares(rows), near, x), alpha=factor)
 
 
 def _power_(d: Tensor, beta: float) -> Tensor:

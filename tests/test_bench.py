@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -123,6 +126,7 @@ def test_the_command_prints_a_table_or_json(monkeypatch, capsys):
     row = bench.Row("group", "name", bench.Timing(0.25, 0.2, 0.3, 5), pictures=4, macs=10**9)
     monkeypatch.setattr(bench, "PARTS", (lambda plan: iter([row, replace(row, name="other", macs=0, bytes=100)]),))
     monkeypatch.setattr(bench, "_peaks", lambda plan: {"float32 FLOP": 1e11, "memory bytes": 1e10})
+    monkeypatch.setattr(bench, "keep_freed_memory", lambda: True)  # it would last as long as this process
     assert main(["bench", "--quick"]) == 0
     text = capsys.readouterr().out
     assert "250 ms (200 to 300, 5 runs)" in text and "8% of peak" in text and "torch" in text
@@ -130,6 +134,24 @@ def test_the_command_prints_a_table_or_json(monkeypatch, capsys):
     captured = capsys.readouterr()
     assert [row["name"] for row in json.loads(captured.out)["rows"]] == ["name", "other"]
     assert "250 ms" in captured.err
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
+def test_freed_memory_is_kept_for_the_next_use():
+    count_faults = """
+import resource, torch
+from alexnet_edu.bench import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.zeros(16, 1024, 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults(); usual = faults()
+assert keep_freed_memory()
+faults(); print(usual, faults())
+"""
+    printed = subprocess.run([sys.executable, "-c", count_faults], capture_output=True, text=True, check=True).stdout
+    usual, kept = map(int, printed.split())
+    assert kept < usual / 2
 
 
 def test_a_device_that_is_not_there_is_one_sentence(capsys):

@@ -53,18 +53,31 @@ def test_lrn_groups_differ_from_one_stream_only_beside_the_border():
     torch.testing.assert_close(two, halves)
 
 
-def test_lrn_in_bfloat16_is_exact_up_to_the_last_rounding():
-    x = activations(2, 48, 8, 8, dtype=torch.bfloat16)
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize(("scale", "roundings"), [(50.0, 1.1), (5000.0, 2.5)])
+def test_lrn_in_bfloat16_is_exact_up_to_its_roundings(scale, roundings, channels_last):
+    x = activations(2, 48, 8, 8, dtype=torch.bfloat16, scale=scale)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
     exact = LocalResponseNorm(5, 1e-4, 0.75, 2.0)(x.double())
     with torch.autocast("cpu", torch.bfloat16):
         result = LocalResponseNorm(5, 1e-4, 0.75, 2.0)(x)
     assert result.dtype == torch.bfloat16
-    torch.testing.assert_close(result.double(), exact, rtol=2**-8, atol=0)
+    torch.testing.assert_close(result.double(), exact, rtol=roundings * 2**-8, atol=0)
 
 
+def test_lrn_in_float16_takes_squares_that_float16_can_not_hold():
+    x = activations(2, 12, 4, 4, scale=1000.0).half()
+    exact = LocalResponseNorm(5, 1e-4, 0.75, 2.0)(x.double())
+    torch.testing.assert_close(LocalResponseNorm(5, 1e-4, 0.75, 2.0)(x).double(), exact, rtol=2**-10, atol=0)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("groups", [1, 2])
-def test_lrn_exports_to_the_same_function(groups):
+def test_lrn_exports_to_the_same_function(groups, channels_last):
     layer, x = LocalResponseNorm(5, 1e-2, 0.75, 2.0, groups), activations(2, 12, 5, 5)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
     exported = torch.export.export(layer, (x,)).module()
     torch.testing.assert_close(exported(x), layer(x), rtol=1e-5, atol=1e-6)
 
