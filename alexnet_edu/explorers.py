@@ -188,11 +188,15 @@ def _offer(menu: Any, options: list[Any], value: Any) -> None:
 
 
 def _reset(slider: Any, maximum: int, value: int) -> None:
-    """New bounds and value in the order that keeps the slider valid, and in one message."""
+    """New bounds and value in one message.
+
+    A value that stays is not sent again: on its way to the page it could meet, and undo, the reader's next choice.
+    """
     with slider.hold_sync():
-        slider.value = 0
-        slider.max = max(maximum, 0)
+        if maximum > slider.max:
+            slider.max = maximum
         slider.value = value
+        slider.max = max(maximum, 0)
         slider.disabled = maximum < 1
 
 

@@ -169,10 +169,15 @@ class Instrument:
         return self.box.locator(".widget-slider").filter(has=own)
 
     def set(self, label: str, value: int) -> None:
-        """Types a number beside the slider."""
-        readout = self.slider(label).locator(".widget-readout")
-        readout.fill(str(value))
-        readout.press("Enter")
+        """Types a number beside the slider; again where the effect of an earlier choice came between key and Enter."""
+        readout, end = self.slider(label).locator(".widget-readout"), time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            readout.fill(str(value))
+            readout.press("Enter")
+            self.page.wait_for_timeout(100)
+            if readout.inner_text() == str(value):
+                return
+        raise AssertionError(f"{label} does not take {value}; it shows {readout.inner_text()}")
 
     def image(self, number: int = 0) -> Any:
         return self.box.locator("img").nth(number)
@@ -198,9 +203,18 @@ def wait_for_pixels(image: Any, expected: Image.Image, seconds: float = 20.0) ->
     """Until the page shows the expected picture; two processes may round a few values differently."""
     wanted, end = np.asarray(expected.convert("RGB")), time.monotonic() + seconds
     while (shown := pixels(image)).shape != wanted.shape or np.abs(shown.astype(int) - wanted).mean() > 0.3:
-        title = image.get_attribute("title")
-        assert time.monotonic() < end, f"another picture: {title}, {shown.shape} instead of {wanted.shape}"
+        if time.monotonic() > end:
+            save("failed-shown", shown)
+            save("failed-wanted", wanted)
+            title = image.get_attribute("title")
+            raise AssertionError(f"another picture: {title}, {shown.shape} instead of {wanted.shape}; see {SCREENSHOTS}")
         time.sleep(0.05)
+
+
+def save(name: str, shown: np.ndarray) -> None:
+    """Keeps pixels beside the screenshots."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(shown.astype(np.uint8)).save(SCREENSHOTS / f"{name}.png")
 
 
 def wait_for_drawing(drawing: Any, expected: str, seconds: float = 20.0) -> None:
