@@ -207,7 +207,7 @@ def wait_for_pixels(image: Any, expected: Image.Image, seconds: float = 20.0) ->
             save("failed-shown", shown)
             save("failed-wanted", wanted)
             title = image.get_attribute("title")
-            raise AssertionError(f"another picture: {title}, {shown.shape} instead of {wanted.shape}; see {SCREENSHOTS}")
+            raise AssertionError(f"another picture: {title}, {shown.shape}, not {wanted.shape}; see {SCREENSHOTS}")
         time.sleep(0.05)
 
 
