@@ -254,7 +254,7 @@ def tower_scores(
             ax.scatter(x + jitter, values, s=18, alpha=0.6, color=CYCLE[tower], marker=MARKERS[tower], label=label)
             ax.hlines(float(np.mean(values)), x - 0.15, x + 0.15, color="black", linewidth=2)
     ax.set_xticks(range(len(scores)), list(scores))
-    ax.legend(loc="best", fontsize=9)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9, borderaxespad=0)
     _tidy(ax, title, ylabel=f"{ylabel} (line: mean)")
     return _described(figure, f"{title}: {ylabel} of every filter by tower, for {', '.join(scores)}.")
 
@@ -655,10 +655,14 @@ def roofline(
     x = np.geomspace(min(span) / 2, max(span) * 2, 200)
     ax.plot(x, np.minimum(peak_flops, bandwidth * x) / 1e9, color="black", linewidth=2, label="measured limit")
     ax.axvline(ridge, color=GREY, linestyle=":", label=f"ridge at {ridge:.3g} FLOP/byte")
-    for name, (intensity, speed) in points.items():
+    below = 0
+    for name, (intensity, speed) in sorted(points.items(), key=lambda item: item[1]):
         dense = name.startswith("fc")
         ax.plot(intensity, speed / 1e9, "D" if dense else "o", color=ORANGE if dense else BLUE)
-        ax.annotate(name, (intensity, speed / 1e9), (5, 4), textcoords="offset points", fontsize=9)
+        below += not dense  # convolutions crowd under the roof, so their names go down in steps
+        place = (8, -3) if dense else (-6, -18 - 14 * (below % 5))
+        line = None if dense else {"arrowstyle": "-", "color": GREY, "linewidth": 0.7}
+        ax.annotate(name, (intensity, speed / 1e9), place, textcoords="offset points", fontsize=9, arrowprops=line)
     ax.set(xscale="log", yscale="log")
     ax.legend(fontsize=9, loc="lower right")
     _tidy(ax, title, xlabel="arithmetic intensity (FLOP/byte)", ylabel="speed (GFLOP/s)")

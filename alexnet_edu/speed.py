@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from alexnet_edu.images import sample_images
-from alexnet_edu.inference import class_probabilities
+from alexnet_edu.inference import channels_last, class_probabilities, like_parameters
 from alexnet_edu.models import AlexNet
 from alexnet_edu.weights import Preprocess, Pretrained
 
 __all__ = ["bf16_hardware", "optimize_for_inference"]
 
-Network = TypeVar("Network", Pretrained, AlexNet)
+Network = TypeVar("Network", Pretrained, AlexNet, nn.Module)
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def bf16_hardware(device: torch.device | str = "cpu") -> bool:
@@ -38,15 +39,18 @@ def optimize_for_inference(
     made in float32. One line says what was chosen and how far the probabilities are off.
 
     Args:
-        network: a network of ours, or what ``load_pretrained`` gives; left as it is.
+        network: a network of ours, what ``load_pretrained`` gives, or any classifier of 224 x 224 pictures, such as
+            ``torchvision.models.alexnet()``; left as it is.
         compiled: also ``torch.compile``, which takes up to a minute at the first pass and needs a C++ compiler.
         announce: gets the line.
 
     Returns:
-        The copy, of the kind given, for ``predict``, ``ten_crop``, ``occlusion`` and the like; it is not for training.
+        The copy, of the kind given, for ``predict``, ``ten_crop``, ``occlusion`` and the like, or to call with float32
+        pictures; its scores are of its own dtype, and it is not for training.
     """
     model = network.model if isinstance(network, Pretrained) else network
-    preprocess = network.preprocess if isinstance(network, Pretrained) else Preprocess(size=model.spec.input_size)
+    size = model.spec.input_size if isinstance(model, AlexNet) else Preprocess.size
+    preprocess = network.preprocess if isinstance(network, Pretrained) else Preprocess(size=size)
     x = preprocess.batch([preprocess.crop(sample) for sample in sample_images().values()])
     expected = class_probabilities(model, x)
     device = next(model.parameters()).device
@@ -56,13 +60,18 @@ def optimize_for_inference(
         if found.argmax(1).equal(expected.argmax(1)):
             break
     announce(_report(dtype, compiled, found, expected))
-    return replace(network, model=fast) if isinstance(network, Pretrained) else fast
+    return replace(network, model=fast) if isinstance(network, Pretrained) else fast  # type: ignore[arg-type]
 
 
-def _converted(model: AlexNet, dtype: torch.dtype, compiled: bool) -> AlexNet:
+def _converted(model: Model, dtype: torch.dtype, compiled: bool) -> Model:
     fast = deepcopy(model).eval().requires_grad_(False).to(dtype)
     fast = nn.Module.to(fast, memory_format=torch.channels_last)
+    fast.register_forward_pre_hook(_converts)
     return torch.compile(fast) if compiled else fast  # type: ignore[return-value]
+
+
+def _converts(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(channels_last(like_parameters(model, x)) for x in inputs)
 
 
 def _report(dtype: torch.dtype, compiled: bool, found: Tensor, expected: Tensor) -> str:

@@ -283,7 +283,8 @@ def filters_to_rgb(weights: Array, *, shared: bool = True) -> Pixels:
 
     Args:
         weights: the weights of a layer whose input has three channels.
-        shared: one scale for all filters, so that a weak filter looks weak; otherwise each filter its own.
+        shared: one scale for all filters, so that a weak filter looks weak; otherwise each filter its own. The
+            strongest hundredth of the weights has full colour, or a single strong filter would turn the rest grey.
 
     Raises:
         AlexNetError: the filters do not have three input channels.
@@ -294,9 +295,14 @@ def filters_to_rgb(weights: Array, *, shared: bool = True) -> Pixels:
             f"Only filters with 3 input channels can be shown as colours, not {weights.shape}: "
             "for deeper layers use the strongest connection, one filter's channels, or the PCA view."
         )
-    largest = np.abs(weights).max(axis=None if shared else (1, 2, 3), keepdims=True)
-    unit = weights / np.where(largest > 0, largest, 1)
+    full = full_colour(weights) if shared else np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
+    unit = (weights / np.where(full > 0, full, 1)).clip(-1, 1)
     return np.rint(127.5 + 127.5 * unit).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def full_colour(weights: Array) -> float:
+    """The size from which on a weight has full colour in ``filters_to_rgb``: a hundredth of them is as large."""
+    return float(np.quantile(np.abs(weights), 0.99, method="higher"))
 
 
 def strongest_slices(weights: Array) -> tuple[Array, NDArray[np.intp]]:
@@ -381,7 +387,7 @@ def filter_view(weights: Array, view: str, *, groups: int = 1, channel: int = 0,
         AlexNetError: an unknown view, or one that these filters don't have.
     """
     if view == "colour":
-        full = f"±{float(np.abs(weights).max()):.3g}" if shared else "each filter's own largest weight"
+        full = f"±{full_colour(weights):.3g} and beyond" if shared else "each filter's own largest weight"
         return FilterView(filters_to_rgb(weights, shared=shared), False, f"mid-grey is weight 0, full colour is {full}")
     if view == "pca":
         within = " within a tower" if groups > 1 else ""

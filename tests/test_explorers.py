@@ -285,6 +285,19 @@ def test_bounds_of_a_slider_travel_in_one_message_and_so_does_a_picture(
     assert drawn == [{"tooltip", "value"}] * 2
 
 
+def test_a_new_layer_does_not_send_a_value_that_stays(
+    pretrained: Pretrained, pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer, sent = FeatureMapExplorer(pretrained, pictures), []
+    explorer.channel.value = 4
+    monkeypatch.setattr(
+        type(explorer.channel), "send_state", lambda self, key=None: sent.append((self.description, set(key)))
+    )
+    explorer.layer.value = "conv4"
+    assert [key for name, key in sent if name == "Map"] == [{"max"}]
+    assert explorer.channel.value == 4
+
+
 # Filters
 
 

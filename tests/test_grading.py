@@ -337,4 +337,4 @@ def test_two_submissions_of_one_student(tmp_path: Path) -> None:
     for name in ("ann b", "ann_b"):
         (tmp_path / name).mkdir()
     with pytest.raises(SystemExit, match="two submissions of ann_b"):
-        find(tmp_path, NAME, None)
+        find(tmp_path, NAME, None, tmp_path / "out")

@@ -1,5 +1,7 @@
 import pytest
 import torch
+import torchvision
+from torch import nn
 from trained_files import random_pretrained
 
 from alexnet_edu import speed
@@ -29,12 +31,21 @@ def test_the_copy_gives_the_same_labels_and_says_what_it_costs(bf16: bool, monke
     assert all(parameter.requires_grad for parameter in pretrained.model.parameters())
 
 
+@pytest.mark.parametrize("bf16", [False, True])
+def test_any_network_is_taken_and_called_with_float32_pictures(bf16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "bf16_hardware", lambda device: bf16)
+    model, x = torchvision.models.AlexNet().eval(), torch.randn(2, 3, 224, 224)
+    fast = optimize_for_inference(model, announce=lambda line: None)
+    with torch.inference_mode():
+        torch.testing.assert_close(fast(x).float(), model(x), rtol=0.05, atol=0.002)
+
+
 def test_answers_that_would_be_wrong_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """bfloat16 that garbles the last layer: the copy is made in float32 instead."""
     monkeypatch.setattr(speed, "bf16_hardware", lambda device: True)
     convert = speed._converted
 
-    def garbled(model: AlexNet, dtype: torch.dtype, compiled: bool) -> AlexNet:
+    def garbled(model: nn.Module, dtype: torch.dtype, compiled: bool) -> nn.Module:
         fast = convert(model, dtype, compiled)
         if dtype is torch.bfloat16:
             fast.get_parameter("fc8.weight").neg_()

@@ -123,6 +123,15 @@ def test_rgb_filters_share_a_scale_around_grey() -> None:
     assert np.array_equal(tile_of(decoded(tiles.tile_pictures(rgb)), grid, 1), rgb[1])
 
 
+def test_one_strong_filter_does_not_turn_the_others_grey() -> None:
+    weights = np.random.default_rng(0).uniform(-1, 1, (50, 3, 5, 5))
+    weights[0, :, 0, 0] = [100.0, -100.0, 100.0]
+    rgb = tiles.filters_to_rgb(weights).astype(int)
+    assert rgb[0, 0, 0].tolist() == [255, 0, 255]
+    assert np.abs(rgb[1:] - 127.5 - 127.5 * weights[1:].transpose(0, 2, 3, 1)).max() < 4
+    assert 0 < (np.abs(weights) >= tiles.full_colour(weights)).mean() <= 0.011
+
+
 def test_deep_filters_are_refused_as_colours_with_a_way_out() -> None:
     with pytest.raises(AlexNetError, match="PCA"):
         tiles.filters_to_rgb(np.zeros((4, 48, 5, 5)))
