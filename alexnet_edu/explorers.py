@@ -171,8 +171,9 @@ def _menu(description: str, options: Any, value: Any) -> Any:
 
 
 def _upload_button() -> Any:
+    limit = f"{MAX_UPLOAD_BYTES / 1e6:.0f} MB"  # said before: JupyterLab drops a larger file without a word
     return widgets.FileUpload(
-        accept="image/*", multiple=False, description="Own photo", layout=_control_layout("200px")
+        accept="image/*", multiple=False, description=f"Own photo, up to {limit}", layout=_control_layout("240px")
     )
 
 

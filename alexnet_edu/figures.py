@@ -686,9 +686,11 @@ def model_map(
     for model in models:
         colour = ORANGE if model["name"] in highlight else BLUE
         place = model["macs"] / 1e9, model["top1"]
-        ax.scatter(*place, s=model["parameters"] / 1e6 * 6, color=colour, alpha=0.45, edgecolor=colour)
+        area = model["parameters"] / 1e6 * 6  # in square points
+        ax.scatter(*place, s=area, color=colour, alpha=0.45, edgecolor=colour)
+        beside = (area / np.pi) ** 0.5 + 4, 0
         text = f"{model['name']}\n{model['parameters'] / 1e6:.1f} M"
-        ax.annotate(text, place, fontsize=8, ha="center", va="center")
+        ax.annotate(text, place, beside, textcoords="offset points", fontsize=8, va="center")
     ax.set_xscale("log")
     ax.margins(0.15)
     _tidy(ax, title, xlabel="GMACs for one picture, logarithmic", ylabel="top-1 accuracy (%)")
