@@ -277,9 +277,9 @@ def _torchvision() -> nn.Module:
     return alexnet()  # type: ignore[no-any-return]
 
 
-def _networks() -> Iterator[tuple[str, nn.Module]]:
-    yield "torchvision", _torchvision()
-    yield "paper", get_model("paper")
+def _networks(plan: Plan) -> dict[str, nn.Module]:
+    models = {"torchvision": _torchvision(), "paper": get_model("paper")}
+    return {name: model.eval().to(plan.device) for name, model in models.items()}
 
 
 def by_batch(plan: Plan) -> Iterator[Row]:
@@ -305,11 +305,11 @@ def keep_freed_memory() -> bool:
 def by_memory(plan: Plan) -> Iterator[Row]:
     """The large batch once more, with freed memory kept: the last part, since that lasts as long as the process."""
     if plan.device.type == "cpu" and keep_freed_memory():
-        yield from _side_by_side(plan, "freed memory kept", plan.batches[-1:])
+        yield from _side_by_side(plan, "freed memory kept", (plan.batch,))
 
 
 def _side_by_side(plan: Plan, group: str, batches: tuple[int, ...]) -> Iterator[Row]:
-    models = {name: model.eval().to(plan.device) for name, model in _networks()}
+    models = _networks(plan)
     for batch in batches:
         for network, model in models.items():
             spec = get_spec(network)
@@ -339,10 +339,9 @@ def by_width(plan: Plan) -> Iterator[Row]:
 
 def by_mode(plan: Plan) -> Iterator[Row]:
     """Dtype, memory layout and compilation, for one picture and for a batch."""
-    for (network, base), batch in product(_networks(), (1, plan.batch)):
+    for (network, base), batch in product(_networks(plan).items(), (1, plan.batch)):
         spec = get_spec(network)
         macs = layer_table(spec).total_macs
-        base.eval().to(plan.device)
         x = _pictures(spec, batch, plan.device)
         with torch.inference_mode(), _tf32(False):
             want = base(x)

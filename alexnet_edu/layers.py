@@ -84,9 +84,9 @@ class LocalResponseNorm(nn.Module):
         """The definition, written for a compiler."""
         if _maps_last(x):
             with torch.autocast(x.device.type, enabled=False):
-                near = _near(x.shape[1], self.size, self.groups, x)[:, :, None, None]
+                near = _near(x, self.size, self.groups)[:, :, None, None]
                 mean_square = F.conv2d(_squares(x), near) * (self.alpha / self.size)
-            return (_wide(x) * _power(self.k + mean_square.to(_wide(x).dtype), self.beta)).to(x.dtype)
+            return (_wide(x) * _power(self.k + _wide(mean_square), self.beta)).to(x.dtype)
         wide = _wide(x)
         towers = wide.reshape(len(wide), self.groups, -1, *wide.shape[2:])
         reach = self.size // 2
@@ -116,17 +116,21 @@ def _power(d: Tensor, beta: float) -> Tensor:
     return root * root.sqrt()
 
 
+def _summable(x: Tensor) -> torch.dtype:
+    """What squares are held in: bfloat16 has float32's range, and products of it are summed in float32."""
+    return x.dtype if x.dtype == torch.bfloat16 else torch.promote_types(x.dtype, torch.float32)
+
+
 def _squares(x: Tensor) -> Tensor:
-    """In bfloat16 as they are: it has float32's range, and products of it are summed in float32."""
-    return (x if x.dtype == torch.bfloat16 else _wide(x)).square()
+    return x.to(_summable(x)).square()
 
 
-def _near(maps: int, size: int, groups: int, like: Tensor) -> Tensor:
-    """``(maps, maps)``: 1 where map j is in the window of map i. A product with ``_squares`` sums every window."""
-    i = torch.arange(maps, device=like.device)
-    tower = maps // groups
-    near = ((i[:, None] - i).abs() <= size // 2) & (i[:, None] // tower == i // tower)
-    return near.to(_squares(like[:0]).dtype)
+def _near(x: Tensor, size: int, groups: int) -> Tensor:
+    """``(C, C)``: 1 where map j is in the window of map i. A product with ``_squares`` sums every window at once."""
+    i = torch.arange(x.shape[1], device=x.device)
+    tower = x.shape[1] // groups
+    near = (i[:, None] - i).abs() <= size // 2
+    return (near & (i[:, None] // tower == i // tower)).to(_summable(x))
 
 
 class _ChunkedLRN(torch.autograd.Function):
@@ -137,7 +141,7 @@ class _ChunkedLRN(torch.autograd.Function):
         x = _dense(x)
         ctx.save_for_backward(x)
         ctx.settings = size, alpha, beta, k, groups
-        near = _near(x.shape[1], size, groups, x)
+        near = _near(x, size, groups)
         out = torch.empty_like(x)
         with torch.autocast(x.device.type, enabled=False):
             for part, result in zip(*_parts(x, out), strict=True):
@@ -151,7 +155,7 @@ class _ChunkedLRN(torch.autograd.Function):
         """dL/dx_i = g_i d_i^-beta - 2 alpha beta / n * x_i * (sum over windows of g x d^(-beta - 1))_i."""
         (x,) = ctx.saved_tensors
         size, alpha, beta, k, groups = ctx.settings
-        near = _near(x.shape[1], size, groups, x)
+        near = _near(x, size, groups)
         grad = torch.empty_like(x).copy_(grad)
         out = torch.empty_like(x)
         with torch.autocast(x.device.type, enabled=False):
@@ -185,8 +189,9 @@ def _windows(rows: Tensor, near: Tensor, x: Tensor) -> Tensor:
 
 def _denominators(rows: Tensor, near: Tensor, x: Tensor, factor: float, k: float) -> Tensor:
     """``k + factor * sums of squares``, in float32 at least, for ``_rows`` of ``x``."""
-    start = torch.full((1,), k, dtype=_wide(rows[:0]).dtype, device=rows.device)
-    return torch.add(start, _windows(_squares(rows), near, x), alpha=factor)
+    sums = _windows(_squares(rows), near, x)
+    start = torch.full((1,), k, dtype=torch.promote_types(sums.dtype, torch.float32), device=sums.device)
+    return torch.add(start, sums, alpha=factor)
 
 
 def _power_(d: Tensor, beta: float) -> Tensor:

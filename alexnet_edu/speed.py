@@ -49,8 +49,10 @@ def optimize_for_inference(
         pictures; its scores are of its own dtype, and it is not for training.
     """
     model = network.model if isinstance(network, Pretrained) else network
-    size = model.spec.input_size if isinstance(model, AlexNet) else Preprocess.size
-    preprocess = network.preprocess if isinstance(network, Pretrained) else Preprocess(size=size)
+    if isinstance(network, Pretrained):
+        preprocess = network.preprocess
+    else:
+        preprocess = Preprocess(size=network.spec.input_size) if isinstance(network, AlexNet) else Preprocess()
     x = preprocess.batch([preprocess.crop(sample) for sample in sample_images().values()])
     expected = class_probabilities(model, x)
     device = next(model.parameters()).device
@@ -66,11 +68,11 @@ def optimize_for_inference(
 def _converted(model: Model, dtype: torch.dtype, compiled: bool) -> Model:
     fast = deepcopy(model).eval().requires_grad_(False).to(dtype)
     fast = nn.Module.to(fast, memory_format=torch.channels_last)
-    fast.register_forward_pre_hook(_converts)
+    fast.register_forward_pre_hook(_convert_inputs)
     return torch.compile(fast) if compiled else fast  # type: ignore[return-value]
 
 
-def _converts(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _convert_inputs(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(channels_last(like_parameters(model, x)) for x in inputs)
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "dead_maps",
     "filter_view",
     "filters_to_rgb",
+    "full_colour",
     "overlay",
     "pca_rgb",
     "png_bytes",

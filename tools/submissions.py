@@ -54,9 +54,8 @@ def find(folder: Path, name: str, released: Notebook, out: Path) -> list[Submiss
         raise SystemExit(
             f"error: there is no folder {folder}; give the one that holds a folder or notebook per student."
         )
-    entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    entries = [path for path in entries if path.is_dir() or path.suffix == ".ipynb"]
-    entries = [path for path in entries if path.resolve() != out.resolve()]
+    shown = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    entries = [path for path in shown if path.suffix == ".ipynb" or (path.is_dir() and path.resolve() != out.resolve())]
     if not entries:
         raise SystemExit(f"error: {folder} holds no submissions: no folders and no notebooks.")
     students = [re.sub(r"[^\w.@-]+", "_", path.stem if path.is_file() else path.name) for path in entries]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alexnet_edu.check import check, close, expect, same
-from alexnet_edu.check.common import ByHand, differs, number, unlike
+from alexnet_edu.check.common import ByHand, alike, differs, number, unlike
 from alexnet_edu.layers import CeilConv2d, LocalResponseNorm
 
 __all__ = ["conv_2012", "dropout", "half_strength", "lrn_2012", "max_pool", "max_pool_backward", "to_today"]
@@ -150,7 +150,7 @@ def _name_mistake_of_backward(got: object, want: Tensor, wins: Tensor, passed: T
     marks = (want != 0).double()
     unlike(got, want, marks, "That marks the largest values; multiply by the gradient that comes from above.")
     once = wins <= 1
-    if torch.allclose(got[once].double(), want[once]) and not torch.allclose(got.double(), want):
+    if alike(got[once], want[once]) and not alike(got, want):
         expect(False, "Right where windows do not share their maximum. Where they do, add: `+=`, not `=`.")
 
 

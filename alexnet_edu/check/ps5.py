@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from alexnet_edu.check import check, close, expect, same
-from alexnet_edu.check.common import differs, number, unlike
+from alexnet_edu.check.common import alike, differs, number, unlike
 
 __all__ = ["best_patch", "for_angles", "occlusion_drop", "shift_error", "spread", "two_sparsities"]
 
@@ -118,7 +118,7 @@ def _name_mistake_of_occlusion(got: object, want: Tensor, remains: Tensor, befor
         steps = got.flatten().diff()
         first_right = torch.isclose(got.flatten()[0].double(), want.flatten()[0])
         expect(
-            not (first_right and (steps >= -1e-9).all() and not torch.allclose(got.double(), want)),
+            not (first_right and (steps >= -1e-9).all() and not alike(got, want)),
             "The drop grows from square to square: earlier squares are still covered. Start each from a fresh copy.",
         )
 
@@ -172,7 +172,7 @@ def for_angles(
         unlike(got, right, whole, "One number for all leaves the order as it was; each row has its own.")
         kept = "The angles between your vectors are no longer those of the old ones: change lengths only."
         unit = torch.nn.functional.normalize(got[1:].double())
-        expect(torch.allclose(unit @ unit.T, right[1:] @ right[1:].T, atol=1e-6), kept)
+        expect(alike(unit @ unit.T, right[1:] @ right[1:].T, atol=1e-6), kept)
         lengths = got[1:].norm(dim=1)
         times = float(lengths.max() / lengths.min())
         expect(times < 1 + 1e-6, f"Your longest vector is {times:.3g} times as long as your shortest one.")
