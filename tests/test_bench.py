@@ -146,9 +146,9 @@ def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.zeros(16, 1024, 1024)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-faults(); usual = faults()
+usual = min(faults() for _ in range(20))
 assert keep_freed_memory()
-faults(); print(usual, faults())
+print(usual, min(faults() for _ in range(20)))  # the least: a small block may sit in the freed one for some rounds
 """
     printed = subprocess.run([sys.executable, "-c", count_faults], capture_output=True, text=True, check=True).stdout
     usual, kept = map(int, printed.split())
