@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import torch
@@ -11,8 +13,8 @@ from torch import Tensor, nn
 
 __all__ = ["CeilConv2d", "Dropout2012", "LocalResponseNorm", "MaxPool2d", "SpatialResponseNorm"]
 
-# Values that a pass over a part of the batch touches at a time: in float32 they and three temporaries stay in a
-# core's second-level cache. LRN is bound by memory traffic, so this alone is most of its speed.
+# Values that a pass over a part of the batch touches at a time on a CPU: in float32 they and three temporaries stay in
+# a core's second-level cache. LRN and pooling are bound by memory traffic, so this alone is most of their speed.
 _CHUNK = 1 << 18
 
 
@@ -48,9 +50,9 @@ class LocalResponseNorm(nn.Module):
     ``groups=2`` keeps the windows inside each tower, as on the two GPUs of 2012.
 
     On a CPU it works through the batch in parts that stay in the cache; under ``torch.compile`` and
-    ``torch.export`` it is one expression for the compiler to fuse. Arithmetic is in float32 at least; only bfloat16
-    squares and their sums stay in bfloat16, which adds little to the rounding of the result while ``k`` outweighs
-    them, and at most ``2 * beta`` times that rounding.
+    ``torch.export`` it is one expression for the compiler to fuse. Arithmetic is in float32 at least; only compiled,
+    with the maps last in memory, squares of bfloat16 and their sums stay in bfloat16, which adds little to the
+    rounding of the result while ``k`` outweighs them, and at most ``2 * beta`` times that rounding.
 
     Args:
         size: maps in a window, odd.
@@ -84,8 +86,9 @@ class LocalResponseNorm(nn.Module):
         """The definition, written for a compiler."""
         if _maps_last(x):
             with torch.autocast(x.device.type, enabled=False):
-                near = _near(x, self.size, self.groups)[:, :, None, None]
-                mean_square = F.conv2d(_squares(x), near) * (self.alpha / self.size)
+                squares = (x if x.dtype == torch.bfloat16 else _wide(x)).square()
+                near = _near(squares, self.size, self.groups)[:, :, None, None]
+                mean_square = F.conv2d(squares, near) * (self.alpha / self.size)
             return (_wide(x) * _power(self.k + _wide(mean_square), self.beta)).to(x.dtype)
         wide = _wide(x)
         towers = wide.reshape(len(wide), self.groups, -1, *wide.shape[2:])
@@ -116,21 +119,12 @@ def _power(d: Tensor, beta: float) -> Tensor:
     return root * root.sqrt()
 
 
-def _summable(x: Tensor) -> torch.dtype:
-    """What squares are held in: bfloat16 has float32's range, and products of it are summed in float32."""
-    return x.dtype if x.dtype == torch.bfloat16 else torch.promote_types(x.dtype, torch.float32)
-
-
-def _squares(x: Tensor) -> Tensor:
-    return x.to(_summable(x)).square()
-
-
-def _near(x: Tensor, size: int, groups: int) -> Tensor:
-    """``(C, C)``: 1 where map j is in the window of map i. A product with ``_squares`` sums every window at once."""
-    i = torch.arange(x.shape[1], device=x.device)
-    tower = x.shape[1] // groups
+def _near(squares: Tensor, size: int, groups: int) -> Tensor:
+    """``(C, C)``: 1 where map j is in the window of map i. A product with it sums every window at once."""
+    i = torch.arange(squares.shape[1], device=squares.device)
+    tower = squares.shape[1] // groups
     near = (i[:, None] - i).abs() <= size // 2
-    return (near & (i[:, None] // tower == i // tower)).to(_summable(x))
+    return (near & (i[:, None] // tower == i // tower)).to(squares.dtype)
 
 
 class _ChunkedLRN(torch.autograd.Function):
@@ -138,15 +132,14 @@ class _ChunkedLRN(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
-        x = _dense(x)
+        x = x if _maps_last(x) else x.contiguous()
         ctx.save_for_backward(x)
         ctx.settings = size, alpha, beta, k, groups
-        near = _near(x, size, groups)
         out = torch.empty_like(x)
-        with torch.autocast(x.device.type, enabled=False):
-            for part, result in zip(*_parts(x, out), strict=True):
-                rows = _rows(part)
-                torch.mul(rows, _power_(_denominators(rows, near, x, alpha / size, k), beta), out=_rows(result))
+        for part, result in _parts(groups, x, out):
+            wide = _wide(part)
+            scale = _power_(_denominators(wide, size, alpha, k, _maps_axis(x)), beta)
+            torch.mul(wide, scale, out=result)
         return out
 
     @staticmethod
@@ -155,43 +148,63 @@ class _ChunkedLRN(torch.autograd.Function):
         """dL/dx_i = g_i d_i^-beta - 2 alpha beta / n * x_i * (sum over windows of g x d^(-beta - 1))_i."""
         (x,) = ctx.saved_tensors
         size, alpha, beta, k, groups = ctx.settings
-        near = _near(x, size, groups)
         grad = torch.empty_like(x).copy_(grad)
         out = torch.empty_like(x)
-        with torch.autocast(x.device.type, enabled=False):
-            for part, grad_part, result in zip(*_parts(x, grad, out), strict=True):
-                rows = _wide(_rows(part))
-                d = _denominators(_rows(part), near, x, alpha / size, k)
-                through = rows / d
-                direct = _power_(d, beta).mul_(_rows(grad_part))
-                through = _windows(through.mul_(direct), near.to(rows.dtype), x).mul_(rows)
-                torch.sub(direct, through, alpha=2 * beta * alpha / size, out=_rows(result))
+        for part, grad_part, result in _parts(groups, x, grad, out):
+            wide = _wide(part)
+            d = _denominators(wide, size, alpha, k, _maps_axis(x))
+            through = wide / d
+            direct = _power_(d, beta).mul_(grad_part)
+            through.mul_(direct)
+            sums = _add_neighbours(through.clone(), through, size, _maps_axis(x))
+            torch.sub(direct, sums.mul_(wide), alpha=2 * beta * alpha / size, out=result)
         return out, None, None, None, None, None
-
-
-def _dense(x: Tensor) -> Tensor:
-    return x if x.is_contiguous() or _maps_last(x) else x.contiguous()
 
 
 def _maps_last(x: Tensor) -> bool:
     return x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
 
 
-def _rows(x: Tensor) -> Tensor:
-    """A view with one place axis: ``(N, C, places)``, or ``(N, places, C)`` where memory has the maps last."""
-    return x.movedim(1, -1).flatten(1, 2) if _maps_last(x) else x.view(*x.shape[:2], math.prod(x.shape[2:]))
+def _maps_axis(x: Tensor) -> int:
+    """Where the maps of a tower are in what ``_parts`` gives."""
+    return 3 if _maps_last(x) else 2
 
 
-def _windows(rows: Tensor, near: Tensor, x: Tensor) -> Tensor:
-    """The sums over the windows of maps, for ``_rows`` of ``x``."""
-    return rows @ near if _maps_last(x) else near @ rows
+def _parts(groups: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Views of ``_at_once`` pictures.
+
+    Each is ``(n, groups, maps, places)``, or ``(n, places, groups, maps)`` where memory has the maps last.
+    """
+    first = tensors[0]
+    pictures, maps, places = len(first), first.shape[1], math.prod(first.shape[2:])
+    if _maps_last(first):
+        views = [x.movedim(1, -1).view(pictures, places, groups, maps // groups) for x in tensors]
+    else:
+        views = [x.view(pictures, groups, maps // groups, places) for x in tensors]
+    return zip(*(torch.split(x, _at_once(first)) for x in views), strict=True)
 
 
-def _denominators(rows: Tensor, near: Tensor, x: Tensor, factor: float, k: float) -> Tensor:
-    """``k + factor * sums of squares``, in float32 at least, for ``_rows`` of ``x``."""
-    sums = _windows(_squares(rows), near, x)
-    start = torch.full((1,), k, dtype=torch.promote_types(sums.dtype, torch.float32), device=sums.device)
-    return torch.add(start, sums, alpha=factor)
+def _at_once(x: Tensor) -> int:
+    """How many pictures of a batch to work on at a time."""
+    return max(1, _CHUNK // max(1, math.prod(x.shape[1:])) if x.device.type == "cpu" else len(x))
+
+
+def _denominators(x: Tensor, size: int, alpha: float, k: float, axis: int) -> Tensor:
+    """``k + alpha * mean of squares`` over the windows along ``axis``."""
+    squares = x.square()
+    start = torch.full((1,), k, dtype=x.dtype, device=x.device)
+    own = torch.add(start, squares, alpha=alpha / size)
+    return _add_neighbours(own, squares, size, axis, alpha / size)
+
+
+def _add_neighbours(total: Tensor, values: Tensor, size: int, axis: int, factor: float = 1.0) -> Tensor:
+    """Adds to each place of ``total`` the other values of its window along ``axis``, times ``factor``."""
+    length = values.shape[axis]
+    for distance in range(1, min(size // 2, length - 1) + 1):
+        here, there = (0, length - distance), (distance, length - distance)
+        total.narrow(axis, *there).add_(values.narrow(axis, *here), alpha=factor)
+        total.narrow(axis, *here).add_(values.narrow(axis, *there), alpha=factor)
+    return total
 
 
 def _power_(d: Tensor, beta: float) -> Tensor:
@@ -200,15 +213,6 @@ def _power_(d: Tensor, beta: float) -> Tensor:
         return d.pow_(-beta)
     root = d.rsqrt_()
     return root.mul_(root.sqrt())
-
-
-def _parts(*tensors: Tensor) -> list[tuple[Tensor, ...]]:
-    """Splits along the batch: everything at once on an accelerator, a cacheful at a time on a CPU."""
-    first = tensors[0]
-    pictures = (
-        max(1, _CHUNK // max(1, first[0].numel())) if first.device.type == "cpu" and len(first) else max(1, len(first))
-    )
-    return [torch.split(tensor, pictures) for tensor in tensors]
 
 
 class SpatialResponseNorm(nn.Module):
@@ -236,22 +240,37 @@ class SpatialResponseNorm(nn.Module):
 
 
 class MaxPool2d(nn.MaxPool2d):
-    """``torch.nn.MaxPool2d``, equal to the bit and several times as fast on a CPU.
+    """``torch.nn.MaxPool2d``, the same values several times as fast on a CPU.
 
-    PyTorch's works on many maps at once only where memory has them last; reordering there and back costs less.
-    Not in training, where the reordered copy would have to be kept for the backward pass.
+    PyTorch's looks at one window at a time where memory has the places last. Here the largest of each column of a
+    window, and then the largest of these, take whole rows at once. Not in training, where PyTorch's keeps in mind
+    which place was the largest.
 
     Shape:
         ``(N, C, H, W)`` to ``(N, C, H', W')``.
     """
 
+    kernel_size: int
+    stride: int
+
+    def __init__(self, kernel_size: int, stride: int, ceil_mode: bool = False) -> None:
+        super().__init__(kernel_size, stride, ceil_mode=ceil_mode)
+
     def forward(self, input: Tensor) -> Tensor:
         """See the class."""
-        fast = input.device.type == "cpu" and input.ndim == 4 and input.is_contiguous()
+        slow = input.device.type == "cpu" and input.ndim == 4 and input.is_contiguous()
         kept = torch.is_grad_enabled() and input.requires_grad
-        if not fast or kept or torch.compiler.is_compiling():
-            return super().forward(input)  # type: ignore[no-any-return]
-        return super().forward(input.contiguous(memory_format=torch.channels_last)).contiguous()  # type: ignore[no-any-return]
+        recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if slow and not kept and not recorded and self._whole_windows(input):
+            return torch.cat([self._largest(self._largest(part, 2), 3) for part in torch.split(input, _at_once(input))])
+        return super().forward(input)  # type: ignore[no-any-return]
+
+    def _whole_windows(self, x: Tensor) -> bool:
+        beyond = [side - self.kernel_size for side in x.shape[2:]]
+        return min(beyond) >= 0 and not (self.ceil_mode and any(pixels % self.stride for pixels in beyond))
+
+    def _largest(self, x: Tensor, axis: int) -> Tensor:
+        return reduce(torch.maximum, x.unfold(axis, self.kernel_size, self.stride).unbind(-1))
 
 
 class Dropout2012(nn.Module):

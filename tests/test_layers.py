@@ -130,8 +130,20 @@ def test_pooling_equals_torch_to_the_bit_forward_and_backward(shape, ceil, layou
     pool = MaxPool2d(3, 2, ceil_mode=ceil)
     y, z = pool(ours), nn.MaxPool2d(3, 2, ceil_mode=ceil)(theirs)
     assert y.equal(z) and y.stride() == z.stride()
-    quick = pool(x)  # reordered inside, where nothing is kept for a gradient
+    quick = pool(x)  # another way, where nothing is kept for a gradient
     assert quick.equal(z) and quick.stride() == z.stride()
     y.sum().backward()
     z.sum().backward()
     assert ours.grad.equal(theirs.grad)
+
+
+def test_pooling_hands_on_what_is_no_number():
+    x = activations(1, 2, 7, 7)
+    x[0, 0, 3, 3], x[0, 1] = torch.nan, -torch.inf
+    torch.testing.assert_close(MaxPool2d(3, 2)(x), nn.MaxPool2d(3, 2)(x), rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:")
+def test_recorded_pooling_is_one_operation():
+    traced = torch.jit.trace(MaxPool2d(3, 2), activations(1, 2, 7, 7))
+    assert "aten::max_pool2d" in str(traced.inlined_graph)
