@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import ctypes
 import json
 import os
 import platform
@@ -34,7 +33,7 @@ from alexnet_edu.geometry import layer_table
 from alexnet_edu.layers import LocalResponseNorm
 from alexnet_edu.models import AlexNet, get_model
 from alexnet_edu.specs import Conv, Linear, Spec, get_spec
-from alexnet_edu.speed import bf16_hardware, optimize_for_inference
+from alexnet_edu.speed import bf16_hardware, keep_freed_memory, optimize_for_inference
 
 __all__ = [
     "Row",
@@ -285,21 +284,6 @@ def _networks(plan: Plan) -> dict[str, nn.Module]:
 def by_batch(plan: Plan) -> Iterator[Row]:
     """Plain eager float32: torchvision's network as torchvision builds it, and the paper's as we do."""
     yield from _side_by_side(plan, "batch", plan.batches)
-
-
-def keep_freed_memory() -> bool:
-    """Asks glibc to keep what is freed for the next use, as the allocators of servers do; whether it agreed.
-
-    By default blocks over 32 MiB go back to the system at once, and the next one is mapped again page by page. At
-    batch 32 the first maps are 35 MiB in the paper's network and 24 in torchvision's, so the first loses a fifth of
-    its time that way.
-    """
-    m_trim_threshold, m_mmap_max = -1, -4  # malloc.h
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # another C library
-        return False
-    return bool(mallopt(m_mmap_max, 0) and mallopt(m_trim_threshold, 2**31 - 1))
 
 
 def by_memory(plan: Plan) -> Iterator[Row]:

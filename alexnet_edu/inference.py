@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from html import escape
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -26,6 +26,7 @@ __all__ = ["Prediction", "class_probabilities", "evaluating", "predict", "predic
 BATCH_SIZE = 32
 _WORKERS = min(8, os.cpu_count() or 1)
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 Views = Callable[[Any], list[Image.Image]]
 
@@ -111,7 +112,7 @@ def predict_many(
     *,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
-    """Goes through any number of pictures in bounded memory, reading the next ones while the network works.
+    """Goes through any number of pictures in bounded memory, with every core on batches of its own.
 
     Args:
         images: anything to iterate over whose items ``load_image`` takes, or a folder (its files by name).
@@ -166,11 +167,27 @@ def _classify(
     classes = len(pretrained.categories)
     if not 1 <= top_k <= classes:
         raise AlexNetError(f"top_k must be between 1 and {classes:,}, the number of classes, not {top_k}.")
-    for batch in prepared(images, views, batch_size):
-        good = [crops for _, crops in batch if not isinstance(crops, AlexNetError)]
-        found = iter(_predictions(pretrained, good, top_k))
-        for source, crops in batch:
-            yield source, crops if isinstance(crops, AlexNetError) else next(found)
+    _check_batch_size(batch_size)
+    cores = torch.get_num_threads()
+    workers = min(_WORKERS, cores)
+    if isinstance(images, Sized):
+        batch_size = min(batch_size, max(1, -(-len(images) // workers)))
+
+    def classify(batch: list[Any]) -> list[tuple[Any, Prediction | AlexNetError]]:
+        crops = [_attempt(views, source) for source in batch]
+        found = iter(_predictions(pretrained, [c for c in crops if not isinstance(c, AlexNetError)], top_k))
+        results = [c if isinstance(c, AlexNetError) else next(found) for c in crops]
+        return list(zip(batch, results, strict=True))
+
+    todo = iter(images)
+    batches = iter(lambda: list(islice(todo, batch_size)), [])
+    own_cores = partial(torch.set_num_threads, cores // workers)
+    try:
+        with evaluating(pretrained.model):  # all the while: the threads share the modes of its modules
+            for results in _in_threads(classify, batches, workers, workers + 1, own_cores):
+                yield from results
+    finally:
+        torch.set_num_threads(cores)  # what ``own_cores`` sets holds for later threads, too
 
 
 def _predictions(pretrained: Pretrained, views: Sequence[list[Image.Image]], top_k: int) -> list[Prediction]:
@@ -231,20 +248,40 @@ def prepared(
 
     An ``AlexNetError`` takes the place of the result of its item. At most two batches are held.
     """
+    _check_batch_size(batch_size)
+    results = _in_threads(lambda item: (item, _attempt(prepare, item)), images, _WORKERS, 2 * batch_size)
+    yield from iter(lambda: list(islice(results, batch_size)), [])
+
+
+def _check_batch_size(batch_size: int) -> None:
     if batch_size < 1:
         raise AlexNetError(f"batch_size must be at least 1, not {batch_size}.")
-    pool = ThreadPoolExecutor(_WORKERS)
-    waiting: deque[tuple[Any, Future[T | AlexNetError]]] = deque()
-    todo = iter(images)
+
+
+def _in_threads(
+    work: Callable[[Item], T],
+    items: Iterable[Item],
+    threads: int,
+    ahead: int,
+    begin: Callable[[], object] | None = None,
+) -> Iterator[T]:
+    """``work(item)`` of each item in order, ``ahead`` items at most in work or done; each thread calls ``begin`` first.
+
+    A single item is the caller's own work.
+    """
+    todo = iter(items)
+    first = list(islice(todo, 2))
+    if len(first) < 2:
+        yield from map(work, first)
+        return
+    pool = ThreadPoolExecutor(threads, initializer=begin)
+    waiting: deque[Future[T]] = deque()
     try:
-        while True:
-            waiting.extend(
-                (item, pool.submit(_attempt, prepare, item)) for item in islice(todo, 2 * batch_size - len(waiting))
-            )
-            if not waiting:
-                return
-            batch = [waiting.popleft() for _ in range(min(batch_size, len(waiting)))]
-            yield [(item, future.result()) for item, future in batch]
+        for item in chain(first, todo):
+            waiting.append(pool.submit(work, item))
+            if len(waiting) == ahead:
+                yield waiting.popleft().result()
+        yield from (future.result() for future in waiting)
     finally:
         pool.shutdown(cancel_futures=True)
 

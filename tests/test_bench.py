@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -135,24 +132,6 @@ def test_the_command_prints_a_table_or_json(monkeypatch, capsys):
     captured = capsys.readouterr()
     assert [row["name"] for row in json.loads(captured.out)["rows"]] == ["name", "other"]
     assert "250 ms" in captured.err
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
-def test_freed_memory_is_kept_for_the_next_use():
-    count_faults = """
-import resource, torch
-from alexnet_edu.bench import keep_freed_memory
-def faults():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.zeros(16, 1024, 1024)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-usual = min(faults() for _ in range(20))
-assert keep_freed_memory()
-print(usual, min(faults() for _ in range(20)))  # the least: a small block may sit in the freed one for some rounds
-"""
-    printed = subprocess.run([sys.executable, "-c", count_faults], capture_output=True, text=True, check=True).stdout
-    usual, kept = map(int, printed.split())
-    assert kept < usual / 2
 
 
 def test_a_device_that_is_not_there_is_one_sentence(capsys):

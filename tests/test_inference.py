@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from threading import get_ident
@@ -166,8 +167,11 @@ def test_many_pictures_go_through_a_bad_one(pretrained: Pretrained, tmp_path: Pa
         next(predict_many(tmp_path / "broken.jpg", pretrained))
 
 
-def test_memory_is_bounded_and_the_network_overlaps_reading(pretrained: Pretrained) -> None:
-    """An endless stream: at most two batches are taken ahead, by other threads than the network's."""
+def test_memory_is_bounded_and_every_core_has_a_batch(pretrained: Pretrained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless stream: a batch a thread and one more are taken ahead, and afterwards torch is as it was."""
+    monkeypatch.setattr(inference, "_WORKERS", 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
     taken = 0
     threads = set()
 
@@ -185,11 +189,23 @@ def test_memory_is_bounded_and_the_network_overlaps_reading(pretrained: Pretrain
     results = predict_many(stream(), pretrained, batch_size=4)
     for given in range(1, 30):
         next(results)
-        assert taken <= given + 2 * 4
+        assert taken <= given + 3 * 4
+    assert get_ident() not in threads and len(threads) == 2
     results.close()
-    assert get_ident() not in threads and len(threads) >= 1
-    before = taken
-    assert before == taken  # closing stops the reading
+    with ThreadPoolExecutor() as pool:
+        assert torch.get_num_threads() == pool.submit(torch.get_num_threads).result() == 2
+    torch.set_num_threads(before)
+
+
+def test_modes_stay_while_threads_share_a_model() -> None:
+    """Dropout in any pass would change an answer."""
+    pretrained = random_pretrained()
+    sample = sample_images()["cat"]
+    expected = by_hand(pretrained, sample)
+    pretrained.model.train()
+    for _, found in predict_many([sample] * 12, pretrained, batch_size=1):
+        assert isinstance(found, Prediction) and close(found, expected, pretrained)
+    assert all(module.training for module in pretrained.model.modules())
 
 
 def test_errors_of_other_kinds_are_not_swallowed() -> None:

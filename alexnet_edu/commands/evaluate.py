@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the figures as one JSON line."""
+    from alexnet_edu.speed import keep_freed_memory
+
+    keep_freed_memory()
     result = evaluate(args)
     if args.json:
         from alexnet_edu.train.files import write_atomically

@@ -56,11 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Trains; the exit status is 130 when Ctrl-C stopped it, with everything saved."""
+    from alexnet_edu.speed import keep_freed_memory
     from alexnet_edu.train.loop import Interrupted, Settings, train
     from alexnet_edu.train.recipes import get_recipe
 
     recipe = get_recipe(args.recipe, args.details).changed(args.set)
     settings = Settings(args.data, args.root, args.model, recipe, args.split, args.seed, args.train_on)
+    keep_freed_memory()
     try:
         result = train(
             settings, args.out, device=args.device, workers=args.workers, save_every=args.save_every,
