@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
 from itertools import chain, islice
+from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -102,7 +103,7 @@ def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -
     ten softmax outputs are averaged.
     """
     pretrained = pretrained or default_pretrained()
-    return _one_or_list(image, pretrained, lambda source: ten_views(pretrained.preprocess, source), top_k)
+    return _one_or_list(image, pretrained, lambda source: ten_views(pretrained.preprocess, source), top_k, 10)
 
 
 def predict_many(
@@ -154,9 +155,11 @@ def ten_views(preprocess: Preprocess, image: Any) -> list[Image.Image]:
     return [*crops, *map(ImageOps.mirror, crops)]
 
 
-def _one_or_list(image: Any, pretrained: Pretrained, views: Views, top_k: int) -> Prediction | list[Prediction]:
+def _one_or_list(
+    image: Any, pretrained: Pretrained, views: Views, top_k: int, crops: int = 1
+) -> Prediction | list[Prediction]:
     several = isinstance(image, (list, tuple))
-    found = _classify(image if several else [image], pretrained, views, top_k, BATCH_SIZE)
+    found = _classify(image if several else [image], pretrained, views, top_k, BATCH_SIZE // crops)
     results = [expect(result) for _, result in found]
     return results if several else results[0]
 
@@ -164,30 +167,42 @@ def _one_or_list(image: Any, pretrained: Pretrained, views: Views, top_k: int) -
 def _classify(
     images: Iterable[Any], pretrained: Pretrained, views: Views, top_k: int, batch_size: int
 ) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
+    """One batch: its pictures are read in threads, and all cores run the network. More: a thread takes a batch whole."""
     classes = len(pretrained.categories)
     if not 1 <= top_k <= classes:
         raise AlexNetError(f"top_k must be between 1 and {classes:,}, the number of classes, not {top_k}.")
     _check_batch_size(batch_size)
     cores = torch.get_num_threads()
     workers = min(_WORKERS, cores)
-    if isinstance(images, Sized):
-        batch_size = min(batch_size, max(1, -(-len(images) // workers)))
-
-    def classify(batch: list[Any]) -> list[tuple[Any, Prediction | AlexNetError]]:
-        crops = [_attempt(views, source) for source in batch]
-        found = iter(_predictions(pretrained, [c for c in crops if not isinstance(c, AlexNetError)], top_k))
-        results = [c if isinstance(c, AlexNetError) else next(found) for c in crops]
-        return list(zip(batch, results, strict=True))
-
+    if isinstance(images, Sized) and len(images) > batch_size:
+        rounds = ceil(len(images) / (batch_size * workers))
+        batch_size = ceil(len(images) / (rounds * workers))  # all end at the same time
     todo = iter(images)
     batches = iter(lambda: list(islice(todo, batch_size)), [])
+    first = list(islice(batches, 2))
+    classify = partial(_classify_batch, pretrained, views, top_k)
+    if len(first) < 2:
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            for batch in first:
+                yield from classify(pool.map, batch)
+        return
     own_cores = partial(torch.set_num_threads, cores // workers)
     try:
         with evaluating(pretrained.model):  # all the while: the threads share the modes of its modules
-            for results in _in_threads(classify, batches, workers, workers + 1, own_cores):
+            for results in _in_threads(partial(classify, map), chain(first, batches), workers, workers + 1, own_cores):
                 yield from results
     finally:
         torch.set_num_threads(cores)  # what ``own_cores`` sets holds for later threads, too
+
+
+def _classify_batch(
+    pretrained: Pretrained, views: Views, top_k: int, each: Callable[..., Iterable[Any]], images: list[Any]
+) -> list[tuple[Any, Prediction | AlexNetError]]:
+    """All in one pass; ``each`` is ``map`` or one that does the reading in threads."""
+    crops = list(each(partial(_attempt, views), images))
+    found = iter(_predictions(pretrained, [c for c in crops if not isinstance(c, AlexNetError)], top_k))
+    results = [c if isinstance(c, AlexNetError) else next(found) for c in crops]
+    return list(zip(images, results, strict=True))
 
 
 def _predictions(pretrained: Pretrained, views: Sequence[list[Image.Image]], top_k: int) -> list[Prediction]:
@@ -265,19 +280,11 @@ def _in_threads(
     ahead: int,
     begin: Callable[[], object] | None = None,
 ) -> Iterator[T]:
-    """``work(item)`` of each item in order, ``ahead`` items at most in work or done; each thread calls ``begin`` first.
-
-    A single item is the caller's own work.
-    """
-    todo = iter(items)
-    first = list(islice(todo, 2))
-    if len(first) < 2:
-        yield from map(work, first)
-        return
+    """``work`` of each item in order, ``ahead`` of them at most in work or done; each thread calls ``begin`` first."""
     pool = ThreadPoolExecutor(threads, initializer=begin)
     waiting: deque[Future[T]] = deque()
     try:
-        for item in chain(first, todo):
+        for item in items:
             waiting.append(pool.submit(work, item))
             if len(waiting) == ahead:
                 yield waiting.popleft().result()

@@ -109,9 +109,15 @@ def test_groups_hold_their_peers(result):
 
 
 def test_modes_compute_the_same_network(result):
-    for row in result["rows"]:
-        if row["note"]:
-            assert float(row["note"].split()[2]) < (0.05 if "bfloat16" in row["name"] else 1e-4)
+    differing = [row for row in result["rows"] if row["note"].startswith("differs by")]
+    assert len(differing) >= 12
+    for row in differing:
+        assert float(row["note"].split()[2]) < (0.05 if "bfloat16" in row["name"] else 1e-4)
+
+
+def test_what_is_optimized_says_how(result):
+    notes = [row["note"] for row in result["rows"] if row["name"].endswith(", optimized")]
+    assert len(notes) == 3 and all(note.startswith("Optimized: ") for note in notes)
 
 
 def test_the_filter_picture_has_its_peer():
