@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import product
@@ -283,18 +284,18 @@ def _networks(plan: Plan) -> dict[str, nn.Module]:
 
 def by_batch(plan: Plan) -> Iterator[Row]:
     """Plain eager float32: torchvision's network as torchvision builds it, and the paper's as we do."""
-    yield from _side_by_side(plan, "batch", plan.batches)
+    yield from _side_by_side(plan, "batch")
 
 
 def by_memory(plan: Plan) -> Iterator[Row]:
-    """The large batch once more, with freed memory kept: the last part, since that lasts as long as the process."""
+    """Batches once more, with freed memory kept: the last part, since that lasts as long as the process."""
     if plan.device.type == "cpu" and keep_freed_memory():
-        yield from _side_by_side(plan, "freed memory kept", (plan.batch,))
+        yield from _side_by_side(plan, "freed memory kept")
 
 
-def _side_by_side(plan: Plan, group: str, batches: tuple[int, ...]) -> Iterator[Row]:
+def _side_by_side(plan: Plan, group: str) -> Iterator[Row]:
     models = _networks(plan)
-    for batch in batches:
+    for batch in plan.batches:
         for network, model in models.items():
             spec = get_spec(network)
             x = _pictures(spec, batch, plan.device)
@@ -372,10 +373,11 @@ def _modes(plan: Plan) -> Iterator[Mode]:
     yield Mode("channels_last float32", layout=last)
     yield Mode("eager bfloat16", bf16)
     yield Mode("channels_last bfloat16", bf16, last)
-    if plan.compiled:
+    compiled = plan.compiled and has_compiler()
+    if compiled:
         yield Mode("compiled float32", compiled="default")
         yield Mode("compiled channels_last bfloat16", bf16, last, "default")
-    if plan.compiled and cuda:
+    if compiled and cuda:
         yield Mode("CUDA graphs, channels_last bfloat16", bf16, last, "reduce-overhead")
 
 
@@ -403,7 +405,7 @@ def by_norm(plan: Plan) -> Iterator[Row]:
         "torch.nn.LocalResponseNorm": nn.LocalResponseNorm(**settings),  # type: ignore[arg-type]
         "alexnet_edu LocalResponseNorm": ours,
     }
-    if plan.compiled:
+    if plan.compiled and has_compiler():
         calls["alexnet_edu, compiled"] = torch.compile(ours)
     for name, call in calls.items():
         with torch.inference_mode():
@@ -444,7 +446,7 @@ def by_runtime(plan: Plan) -> Iterator[Row]:
 def by_picture(plan: Plan) -> Iterator[Row]:
     """The filter grid: one composed picture beside the usual one subplot a filter, both to PNG.
 
-    The first part, since matplotlib's time depends on how many objects Python's garbage collector has to look at.
+    The first part: matplotlib's time depends on when Python collects garbage, which a compiler's many objects change.
     """
     import io
 
@@ -549,6 +551,7 @@ PARTS: tuple[Callable[[Plan], Iterator[Row]], ...] = (
 )
 
 
+@cache
 def has_compiler() -> bool:
     """Whether ``torch.compile`` works here; it needs a C++ compiler or, on a GPU, Triton."""
     try:
@@ -573,7 +576,7 @@ def benchmark(
     settings: dict[str, Any] = QUICK if quick else FULL
     if not quick and torch.device(device).type == "cuda":
         settings = settings | {"batches": ACCELERATOR_BATCHES}
-    plan = Plan(device=torch.device(device), compiled=not quick and has_compiler(), **settings)
+    plan = Plan(device=torch.device(device), compiled=not quick, **settings)
     peaks = _peaks(plan)
     tell(", ".join(f"{name} {value / 1e9:,.0f} G/s" for name, value in peaks.items()))
     rows = []

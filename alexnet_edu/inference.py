@@ -167,7 +167,7 @@ def _one_or_list(
 def _classify(
     images: Iterable[Any], pretrained: Pretrained, views: Views, top_k: int, batch_size: int
 ) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
-    """One batch: its pictures are read in threads, and all cores run the network. More: a thread takes a batch whole."""
+    """One batch is read in threads and all cores share the network's work; of several, each has a core of its own."""
     classes = len(pretrained.categories)
     if not 1 <= top_k <= classes:
         raise AlexNetError(f"top_k must be between 1 and {classes:,}, the number of classes, not {top_k}.")
