@@ -484,7 +484,7 @@ def by_use(plan: Plan) -> Iterator[Row]:
     plain = Pretrained(model, Preprocess(), tuple(map(str, range(1000))), "random", "drawn for this benchmark")
     chosen: list[str] = []
     fast = optimize_for_inference(plain, announce=chosen.append)
-    photos = list(sample_images().values()) * (1 if plan.seconds < 0.5 else 12)
+    photos = list(sample_images().values()) * (1 if plan.seconds < 0.5 else 36)
     photo, x = photos[0], plain.preprocess(photos[0])
     side, patch, stride = x.shape[-1], 32, 32
     places = [(i, j) for i in range(0, side - patch + 1, stride) for j in range(0, side - patch + 1, stride)]
