@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
+from filelock import ReadWriteLock
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools" / "offline"))
@@ -14,12 +18,45 @@ sys.path.insert(0, str(ROOT / "tools" / "offline"))
 import offline_guard  # noqa: E402
 
 MAX_WORKERS = 2  # each may hold a kernel of 1.3 GB beside its own PyTorch
+MACHINE = pytest.StashKey[ReadWriteLock]()
+LOCK_FILE = Path(gettempdir()) / f"alexnet-edu-tests-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Notebook kernels and commands are child processes, so what they need travels in the environment."""
     os.environ.update(offline_guard.environment(ROOT))
     offline_guard.install()
+    config.stash[MACHINE] = ReadWriteLock(LOCK_FILE)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A worker that goes on has nobody to wait for: there are two at most."""
+    config.stash[MACHINE].close()
+    LOCK_FILE.unlink(missing_ok=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tests share the machine with those of other workers, unless one of them wants it ``alone``."""
+    with item.config.stash[MACHINE].read_lock():
+        return (yield)
+
+
+@pytest.fixture
+def alone(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which the other workers wait between two tests, for what is timed."""
+    machine = request.config.stash[MACHINE]
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        machine.release()
+        try:
+            with machine.write_lock():
+                yield
+        finally:
+            machine.acquire_read()
+
+    return alone
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

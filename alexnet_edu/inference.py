@@ -115,6 +115,8 @@ def predict_many(
 ) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
     """Goes through any number of pictures in bounded memory, with every core on batches of its own.
 
+    While it runs, several threads call the model, in eval mode.
+
     Args:
         images: anything to iterate over whose items ``load_image`` takes, or a folder (its files by name).
         pretrained: as in ``predict``.
