@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from random import SystemRandom
 from tempfile import gettempdir
 
 import pytest
 from filelock import ReadWriteLock
+from jupyter_client.connect import LocalPortCache
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools" / "offline"))
@@ -26,7 +29,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Notebook kernels and commands are child processes, so what they need travels in the environment."""
     os.environ.update(offline_guard.environment(ROOT))
     offline_guard.install()
+    LocalPortCache.find_available_port = port_for_a_kernel  # type: ignore[method-assign, assignment]
     config.stash[MACHINE] = ReadWriteLock(LOCK_FILE)
+
+
+def port_for_a_kernel(cache: LocalPortCache, ip: str) -> int:
+    """A free port below those that systems give to connections: one of these may be gone when the kernel starts."""
+    while True:
+        port = SystemRandom().randrange(20_000, 32_768)
+        with socket.socket() as trial:
+            free = trial.connect_ex((ip, port)) != 0
+        if free and port not in cache.currently_used_ports:
+            cache.currently_used_ports.add(port)
+            return port
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
