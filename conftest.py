@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT / "tools" / "offline"))
 import offline_guard  # noqa: E402
 
 MAX_WORKERS = 2  # each may hold a kernel of 1.3 GB beside its own PyTorch
-MACHINE = pytest.StashKey[ReadWriteLock]()
 LOCK_FILE = Path(gettempdir()) / f"alexnet-edu-tests-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+MACHINE = ReadWriteLock(LOCK_FILE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,7 +30,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(offline_guard.environment(ROOT))
     offline_guard.install()
     LocalPortCache.find_available_port = port_for_a_kernel  # type: ignore[method-assign, assignment]
-    config.stash[MACHINE] = ReadWriteLock(LOCK_FILE)
 
 
 def port_for_a_kernel(cache: LocalPortCache, ip: str) -> int:
@@ -46,30 +45,29 @@ def port_for_a_kernel(cache: LocalPortCache, ip: str) -> int:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """A worker that goes on has nobody to wait for: there are two at most."""
-    config.stash[MACHINE].close()
+    MACHINE.close()
     LOCK_FILE.unlink(missing_ok=True)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Tests share the machine with those of other workers, unless one of them wants it ``alone``."""
-    with item.config.stash[MACHINE].read_lock():
+    with MACHINE.read_lock():
         return (yield)
 
 
 @pytest.fixture
-def alone(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[None]]:
+def alone() -> Callable[[], AbstractContextManager[None]]:
     """A context in which the other workers wait between two tests, for what is timed."""
-    machine = request.config.stash[MACHINE]
 
     @contextmanager
     def alone() -> Iterator[None]:
-        machine.release()
+        MACHINE.release()
         try:
-            with machine.write_lock():
+            with MACHINE.write_lock():
                 yield
         finally:
-            machine.acquire_read()
+            MACHINE.acquire_read()
 
     return alone
 

@@ -234,6 +234,11 @@ class Plan:
         """The size of the large batches."""
         return self.batches[-1]
 
+    @property
+    def compiles(self) -> bool:
+        """Whether to compile, asked only where something is to be: the answer loads the compiler."""
+        return self.compiled and has_compiler()
+
 
 QUICK = {"seconds": 0.15, "batches": (1, 8), "sides": (128, 224), "widths": (0.5, 1.0)}
 FULL = {
@@ -373,11 +378,10 @@ def _modes(plan: Plan) -> Iterator[Mode]:
     yield Mode("channels_last float32", layout=last)
     yield Mode("eager bfloat16", bf16)
     yield Mode("channels_last bfloat16", bf16, last)
-    compiled = plan.compiled and has_compiler()
-    if compiled:
+    if plan.compiles:
         yield Mode("compiled float32", compiled="default")
         yield Mode("compiled channels_last bfloat16", bf16, last, "default")
-    if compiled and cuda:
+    if plan.compiles and cuda:
         yield Mode("CUDA graphs, channels_last bfloat16", bf16, last, "reduce-overhead")
 
 
@@ -405,7 +409,7 @@ def by_norm(plan: Plan) -> Iterator[Row]:
         "torch.nn.LocalResponseNorm": nn.LocalResponseNorm(**settings),  # type: ignore[arg-type]
         "alexnet_edu LocalResponseNorm": ours,
     }
-    if plan.compiled and has_compiler():
+    if plan.compiles:
         calls["alexnet_edu, compiled"] = torch.compile(ours)
     for name, call in calls.items():
         with torch.inference_mode():

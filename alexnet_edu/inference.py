@@ -103,7 +103,7 @@ def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -
     ten softmax outputs are averaged.
     """
     pretrained = pretrained or default_pretrained()
-    return _one_or_list(image, pretrained, lambda source: ten_views(pretrained.preprocess, source), top_k, 10)
+    return _one_or_list(image, pretrained, lambda source: ten_views(pretrained.preprocess, source), top_k, crops=10)
 
 
 def predict_many(
@@ -173,14 +173,12 @@ def _classify(
     classes = len(pretrained.categories)
     if not 1 <= top_k <= classes:
         raise AlexNetError(f"top_k must be between 1 and {classes:,}, the number of classes, not {top_k}.")
-    _check_batch_size(batch_size)
     cores = torch.get_num_threads()
     workers = min(_WORKERS, cores)
-    if isinstance(images, Sized) and len(images) > batch_size:
+    if isinstance(images, Sized) and 0 < batch_size < len(images):
         rounds = ceil(len(images) / (batch_size * workers))
         batch_size = ceil(len(images) / (rounds * workers))  # all end at the same time
-    todo = iter(images)
-    batches = iter(lambda: list(islice(todo, batch_size)), [])
+    batches = _batches(images, batch_size)
     first = list(islice(batches, 2))
     classify = partial(_classify_batch, pretrained, views, top_k)
     if len(first) < 2:
@@ -265,14 +263,15 @@ def prepared(
 
     An ``AlexNetError`` takes the place of the result of its item. At most two batches are held.
     """
-    _check_batch_size(batch_size)
     results = _in_threads(lambda item: (item, _attempt(prepare, item)), images, _WORKERS, 2 * batch_size)
-    yield from iter(lambda: list(islice(results, batch_size)), [])
+    return _batches(results, batch_size)
 
 
-def _check_batch_size(batch_size: int) -> None:
+def _batches(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:
     if batch_size < 1:
         raise AlexNetError(f"batch_size must be at least 1, not {batch_size}.")
+    todo = iter(items)
+    return iter(lambda: list(islice(todo, batch_size)), [])
 
 
 def _in_threads(

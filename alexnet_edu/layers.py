@@ -135,10 +135,10 @@ class _ChunkedLRN(torch.autograd.Function):
         x = x if _maps_last(x) else x.contiguous()
         ctx.save_for_backward(x)
         ctx.settings = size, alpha, beta, k, groups
-        out = torch.empty_like(x)
+        out, axis = torch.empty_like(x), _maps_axis(x)
         for part, result in _parts(groups, x, out):
             wide = _wide(part)
-            scale = _power_(_denominators(wide, size, alpha, k, _maps_axis(x)), beta)
+            scale = _power_(_denominators(wide, size, alpha, k, axis), beta)
             torch.mul(wide, scale, out=result)
         return out
 
@@ -149,14 +149,14 @@ class _ChunkedLRN(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         size, alpha, beta, k, groups = ctx.settings
         grad = torch.empty_like(x).copy_(grad)
-        out = torch.empty_like(x)
+        out, axis = torch.empty_like(x), _maps_axis(x)
         for part, grad_part, result in _parts(groups, x, grad, out):
             wide = _wide(part)
-            d = _denominators(wide, size, alpha, k, _maps_axis(x))
+            d = _denominators(wide, size, alpha, k, axis)
             through = wide / d
             direct = _power_(d, beta).mul_(grad_part)
             through.mul_(direct)
-            sums = _add_neighbours(through.clone(), through, size, _maps_axis(x))
+            sums = _add_neighbours(through.clone(), through, size, axis)
             torch.sub(direct, sums.mul_(wide), alpha=2 * beta * alpha / size, out=result)
         return out, None, None, None, None, None
 
