@@ -17,8 +17,8 @@ import nbformat
 import pytest
 from browsing import ROOT, free_port, server
 
-from alexnet_edu import cli
-from alexnet_edu.commands import app
+from alexnet_edu.cli import app
+from alexnet_edu.cli import main as cli
 from alexnet_edu.explorers import PictureGallery
 from alexnet_edu.images import MAX_UPLOAD_BYTES
 
@@ -103,7 +103,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with room for one visitor."""
     pytest.importorskip("voila")
     port, log = free_port(), tmp_path_factory.mktemp("app") / "log"
-    command = ["-m", "alexnet_edu.cli", "app", "--no-browser", "--visitors", "1", "--port", str(port)]
+    command = ["-m", "alexnet_edu", "app", "--no-browser", "--visitors", "1", "--port", str(port)]
     with server(command, f"http://localhost:{port}/", log, **ENV) as url:
         yield url
     said = log.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from alexnet_edu import bench
-from alexnet_edu.cli import main
+from alexnet_edu.cli.main import main
 from alexnet_edu.geometry import layer_table
 from alexnet_edu.models import AlexNet
 from alexnet_edu.specs import get_spec

@@ -57,7 +57,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def address(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
-    command = ["-m", "alexnet_edu.cli", "app", "--no-browser", "--weights", "small", "--port", str(port)]
+    command = ["-m", "alexnet_edu", "app", "--no-browser", "--weights", "small", "--port", str(port)]
     log = tmp_path_factory.mktemp("app") / "log"
     with server(command, f"http://localhost:{port}/", log) as url:
         yield url

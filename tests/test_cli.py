@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_edu import cli
+import alexnet_edu
+from alexnet_edu.cli import main as cli
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.specs import SPECS
 
-SAMPLES = Path(cli.__file__).parent / "assets" / "samples"
+SAMPLES = Path(alexnet_edu.__file__).parent / "assets" / "samples"
 CAT, ROCKET = str(SAMPLES / "cat.jpg"), str(SAMPLES / "rocket.jpg")
 
 Capture = pytest.CaptureFixture[str]
@@ -52,7 +53,7 @@ def test_models_as_json(capsys: Capture) -> None:
 
 
 def test_models_needs_no_torch() -> None:
-    code = "import sys; from alexnet_edu.cli import main; main(['models']); sys.exit('torch' in sys.modules)"
+    code = "import sys; from alexnet_edu.cli.main import main; main(['models']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
@@ -131,7 +132,7 @@ def test_help_of_every_command(capsys: Capture) -> None:
 def test_help_imports_no_command() -> None:
     code = """\
 import sys
-from alexnet_edu.cli import COMMANDS, main
+from alexnet_edu.cli.main import COMMANDS, main
 try:
     main(["--help"])
 except SystemExit:
@@ -153,14 +154,14 @@ def test_problems_end_in_a_sentence(
     def fail(args: object) -> int:
         raise problem
 
-    monkeypatch.setattr("alexnet_edu.commands.models.run", fail)
+    monkeypatch.setattr("alexnet_edu.cli.models.run", fail)
     assert cli.main(["models"]) == status
     assert capsys.readouterr().err == message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such pipes on Windows")
 def test_a_closed_pipe_is_silent() -> None:
-    command = f"{sys.executable} -m alexnet_edu.cli models | true"
+    command = f"{sys.executable} -m alexnet_edu models | true"
     done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet_edu import cli
+from alexnet_edu.cli import main as cli
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.layers import LocalResponseNorm
 from alexnet_edu.models import AlexNet

@@ -7,7 +7,7 @@ import re
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from alexnet_edu.cli import build_parser
+from alexnet_edu.cli.main import build_parser
 from alexnet_edu.train.recipes import get_recipe
 
 PAGE = (Path(__file__).parent.parent / "docs" / "training.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_code_prints_what_is_shown() -> None:
 
 
 def test_commands_are_understood() -> None:
-    commands = re.findall(r"^alexnet-edu (.*)$|-m alexnet_edu\.(train --.*)$", PAGE, re.MULTILINE)
+    commands = re.findall(r"^alexnet-edu (.*)$|-m alexnet_edu (train --.*)$", PAGE, re.MULTILINE)
     assert len(commands) == 3
     for words in ((a or b).split() for a, b in commands):
         build_parser(words[:1]).parse_args(words)

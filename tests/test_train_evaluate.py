@@ -7,7 +7,7 @@ import pytest
 import torch
 from train_pictures import write_pictures
 
-from alexnet_edu import cli
+from alexnet_edu.cli import main as cli
 from alexnet_edu.inference import class_probabilities, ten_views
 from alexnet_edu.models import get_model
 from alexnet_edu.train.data import Pictures, open_data

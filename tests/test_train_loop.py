@@ -15,7 +15,7 @@ import pytest
 import torch
 from train_pictures import write_pictures
 
-from alexnet_edu import cli
+from alexnet_edu.cli import main as cli
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.train.data import loader
 from alexnet_edu.train.loop import Place, Settings, Trainer, curves, optimiser_for, schedule_for, train

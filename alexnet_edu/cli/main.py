@@ -7,41 +7,27 @@ command is called.
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
 
 import alexnet_edu
+from alexnet_edu.cli.arguments import Parser, print_error
 from alexnet_edu.errors import AlexNetError
 
-__all__ = ["COMMANDS", "main", "print_error"]
+__all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS = {
-    "app": ("alexnet_edu.commands.app", "open a page that shows the network to people who do not program"),
+    "app": ("alexnet_edu.cli.app", "open a page that shows the network to people who do not program"),
     "bench": ("alexnet_edu.bench", "measure this machine with the networks"),
-    "models": ("alexnet_edu.commands.models", "list the networks and what each costs"),
-    "museum": ("alexnet_edu.commands.museum", "say what a 2012 network file describes"),
-    "predict": ("alexnet_edu.commands.predict", "say what pictures show"),
-    "train": ("alexnet_edu.commands.train", "train a network by a recipe"),
-    "evaluate": ("alexnet_edu.commands.evaluate", "measure a trained network on a data set"),
+    "models": ("alexnet_edu.cli.models", "list the networks and what each costs"),
+    "museum": ("alexnet_edu.cli.museum", "say what a 2012 network file describes"),
+    "predict": ("alexnet_edu.cli.predict", "say what pictures show"),
+    "train": ("alexnet_edu.cli.train", "train a network by a recipe"),
+    "evaluate": ("alexnet_edu.cli.evaluate", "measure a trained network on a data set"),
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints look like every other error of the command."""
-
-    def error(self, message: str) -> NoReturn:
-        print_error(f"{message} (see {self.prog} --help)")
-        self.exit(2)
-
-
-def print_error(problem: object) -> None:
-    """Prints ``error: ...`` on one line of stderr."""
-    print("error:", " ".join(str(problem).split()), file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,7 +77,3 @@ def close_stdout() -> int:
     """After ``alexnet-edu ... | head``: nobody listens any more, so nothing may be written at exit either."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

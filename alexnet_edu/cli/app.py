@@ -14,7 +14,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from alexnet_edu.commands.predict import positive
+from alexnet_edu.cli.arguments import positive
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.images import MAX_UPLOAD_BYTES
 

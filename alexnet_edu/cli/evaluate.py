@@ -9,7 +9,7 @@ from pathlib import Path
 from sys import stderr
 from typing import Any
 
-from alexnet_edu.commands.train import data_arguments
+from alexnet_edu.cli.arguments import data_arguments
 from alexnet_edu.errors import AlexNetError
 
 __all__ = ["add_arguments", "run"]

@@ -8,24 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["add_arguments", "data_arguments", "run"]
+from alexnet_edu.cli.arguments import data_arguments
 
-DATA_SETS = ("caltech101", "cifar10", "imagenet", "folder")
-
-
-def data_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that say which pictures."""
-    parser.add_argument("--data", required=True, choices=DATA_SETS, help="which data set")
-    parser.add_argument("--root", required=True, metavar="PATH", help="its folder")
-    parser.add_argument(
-        "--split", choices=("committed", "standard30"), default="committed",
-        help="caltech101: the committed lists (default), or 30 training pictures a class",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes every random choice (default 0)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
-    parser.add_argument(
-        "--workers", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="loader processes (default 2)"
-    )
+__all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from alexnet_edu.cli import print_error
+from alexnet_edu.cli.arguments import positive, print_error
 from alexnet_edu.errors import AlexNetError
 
 if TYPE_CHECKING:
@@ -27,13 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top", type=positive, default=5, metavar="K", help="how many labels a picture (default 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a picture, each on its own line")
-
-
-def positive(text: str) -> int:
-    """A whole number above 0, for argparse."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,0 +1,47 @@
+"""What several commands share: the parser with its one-line errors, and the options that more than one of them has."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import NoReturn
+
+__all__ = ["DATA_SETS", "Parser", "data_arguments", "positive", "print_error"]
+
+DATA_SETS = ("caltech101", "cifar10", "imagenet", "folder")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints look like every other error of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        print_error(f"{message} (see {self.prog} --help)")
+        self.exit(2)
+
+
+def print_error(problem: object) -> None:
+    """Prints ``error: ...`` on one line of stderr."""
+    print("error:", " ".join(str(problem).split()), file=sys.stderr)
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, for argparse."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def data_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which pictures."""
+    parser.add_argument("--data", required=True, choices=DATA_SETS, help="which data set")
+    parser.add_argument("--root", required=True, metavar="PATH", help="its folder")
+    parser.add_argument(
+        "--split", choices=("committed", "standard30"), default="committed",
+        help="caltech101: the committed lists (default), or 30 training pictures per class",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes every random choice (default 0)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument(
+        "--workers", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="loader processes (default 2)"
+    )
