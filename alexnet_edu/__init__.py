@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from alexnet_edu.inference import ten_crop as ten_crop
     from alexnet_edu.models import get_model as get_model
     from alexnet_edu.models import list_models as list_models
-    from alexnet_edu.specs import get_spec as get_spec
     from alexnet_edu.speed import optimize_for_inference as optimize_for_inference
+    from alexnet_edu.variants import get_spec as get_spec
     from alexnet_edu.weights import load_pretrained as load_pretrained
 
 _MODULES = {
@@ -38,7 +38,7 @@ _MODULES = {
     "inference": ("predict", "predict_many", "ten_crop"),
     "models": ("get_model", "list_models"),
     "speed": ("optimize_for_inference",),
-    "specs": ("get_spec",),
+    "variants": ("get_spec",),
     "weights": ("load_pretrained",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

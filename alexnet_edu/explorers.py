@@ -32,7 +32,8 @@ from alexnet_edu.features import feature_maps, filters
 from alexnet_edu.geometry import LayerInfo, layer_table, receptive_field_box
 from alexnet_edu.images import MAX_UPLOAD_BYTES, Sample, load_image, sample_images
 from alexnet_edu.inference import class_probabilities, default_pretrained
-from alexnet_edu.specs import SPECS, Conv, get_spec
+from alexnet_edu.specs import Conv
+from alexnet_edu.variants import SPECS, get_spec
 from alexnet_edu.weights import Pretrained
 
 __all__ = ["ArchitectureExplorer", "FeatureMapExplorer", "FilterExplorer", "PictureGallery", "PredictionExplorer"]

@@ -23,7 +23,8 @@ from alexnet_edu.inference import (
     prepared,
 )
 from alexnet_edu.models import AlexNet
-from alexnet_edu.specs import Spec, get_spec
+from alexnet_edu.specs import Spec
+from alexnet_edu.variants import get_spec
 from alexnet_edu.weights import Pretrained
 
 __all__ = [

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from alexnet_edu import layers, specs
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import accepts, size_message, trace
-from alexnet_edu.specs import SPECS, Shape, Spec, get_spec
+from alexnet_edu.specs import Shape, Spec
+from alexnet_edu.variants import SPECS, get_spec
 
 __all__ = ["AlexNet", "build_layer", "get_model", "list_models"]
 

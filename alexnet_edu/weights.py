@@ -22,7 +22,7 @@ from alexnet_edu.download import DownloadError, download
 from alexnet_edu.errors import ImageError, WeightsError
 from alexnet_edu.images import load_image
 from alexnet_edu.models import AlexNet, get_model
-from alexnet_edu.specs import SPECS, get_spec
+from alexnet_edu.variants import SPECS, get_spec
 
 __all__ = ["Preprocess", "Pretrained", "load_pretrained"]
 

@@ -1,66 +1,27 @@
-"""The measuring machinery and the shape of its results. No test here asks how fast this machine is."""
+"""The plan of the benchmark and the shape of its results. No test here asks how fast this machine is."""
 
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 
 import pytest
 import torch
 
-from alexnet_edu import bench
+from alexnet_edu.cli import bench
 from alexnet_edu.cli.main import main
-from alexnet_edu.geometry import layer_table
+from alexnet_edu.measure import Timing
 from alexnet_edu.models import AlexNet
-from alexnet_edu.specs import get_spec
+from alexnet_edu.specs import scaled
+from alexnet_edu.variants import get_spec
 
 TINY = {"seconds": 0.001, "batches": (1, 2), "sides": (64,), "widths": (0.125,)}
-
-
-def test_measure_counts_runs_and_orders_quartiles():
-    calls = []
-    timing = bench.measure(lambda: calls.append(time.sleep(0.001)), seconds=0.01, warm_up=3, least=4)
-    assert len(calls) == timing.runs + 3 and timing.runs >= 4
-    assert 0.001 <= timing.low <= timing.median <= timing.high
-    assert "ms" in str(timing) and f"{timing.runs} runs" in str(timing)
-
-
-def test_measure_does_not_wait_for_ever_on_a_slow_call():
-    assert bench.measure(lambda: time.sleep(0.3), seconds=0.01, warm_up=0, least=50).runs < 10
-
-
-def test_the_median_ignores_one_slow_run():
-    pauses = iter([0.0, 0.0, 0.05] + [0.0] * 100)
-    timing = bench.measure(lambda: time.sleep(next(pauses)), seconds=0, warm_up=0, least=9)
-    assert timing.median < 0.02
-
-
-def test_peaks_are_positive():
-    assert bench.matmul_peak(side=128, seconds=0.01) > 1e6
-    assert bench.bandwidth(megabytes=8, seconds=0.01) > 1e6
-
-
-def test_scaled_keeps_towers_whole_and_classes():
-    spec = get_spec("paper")
-    assert bench.scaled(spec, 1.0) == spec
-    quarter = bench.scaled(spec, 0.25)
-    assert quarter["conv1"].out_channels == 24 and quarter["fc8"].out_features == 1000
-    assert AlexNet(quarter)(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
-    assert layer_table(quarter).total_macs < layer_table(spec).total_macs / 8
-
-
-def test_layer_times_name_every_layer():
-    model = AlexNet(bench.scaled(get_spec("paper"), 0.125)).eval()
-    assert list(bench.layer_times(model, torch.zeros(1, 3, 224, 224), seconds=0)) == [
-        name for name, _ in model.named_children()
-    ]
 
 
 @pytest.fixture(scope="module")
 def result():
     """A whole run on networks an eighth as wide, compiler left out."""
-    small = {name: bench.scaled(get_spec(name), 0.125) for name in ("paper", "torchvision")}
+    small = {name: scaled(get_spec(name), 0.125) for name in ("paper", "torchvision")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "QUICK", TINY)
         patch.setattr(bench, "get_model", lambda name: AlexNet(small[name]))
@@ -129,7 +90,7 @@ def test_the_filter_picture_has_its_peer():
 
 
 def test_the_command_prints_a_table_or_json(monkeypatch, capsys):
-    row = bench.Row("group", "name", bench.Timing(0.25, 0.2, 0.3, 5), pictures=4, macs=10**9)
+    row = bench.Row("group", "name", Timing(0.25, 0.2, 0.3, 5), pictures=4, macs=10**9)
     monkeypatch.setattr(bench, "PARTS", (lambda plan: iter([row, replace(row, name="other", macs=0, bytes=100)]),))
     monkeypatch.setattr(bench, "_peaks", lambda plan: {"float32 FLOP": 1e11, "memory bytes": 1e10})
     assert main(["bench", "--quick"]) == 0
@@ -144,15 +105,6 @@ def test_the_command_prints_a_table_or_json(monkeypatch, capsys):
 def test_a_device_that_is_not_there_is_one_sentence(capsys):
     assert main(["bench", "--device", "nonsense"]) == 1
     assert capsys.readouterr().err.startswith("error: There is no device 'nonsense' here")
-
-
-def test_the_committed_runs_say_where_they_come_from():
-    runs = bench.committed_results()
-    assert runs
-    for run in runs.values():
-        assert not run["quick"] and {"cpu", "threads", "torch"} <= run["machine"].keys()
-        groups = {row["group"].partition(",")[0] for row in run["rows"]}
-        assert {"batch", "mode", "LRN", "layer", "resolution", "width"} <= groups
 
 
 def test_an_accelerator_is_also_timed_with_tf32_and_cuda_graphs(monkeypatch):

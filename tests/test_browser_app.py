@@ -32,7 +32,7 @@ from alexnet_edu import tiles
 from alexnet_edu.diagram import architecture_svg
 from alexnet_edu.features import feature_maps, filters
 from alexnet_edu.images import MAX_UPLOAD_BYTES, load_image, sample_images
-from alexnet_edu.specs import SPECS
+from alexnet_edu.variants import SPECS
 from alexnet_edu.weights import Pretrained, load_pretrained
 
 DESKTOP, PHONE = (1024, 768), (390, 844)

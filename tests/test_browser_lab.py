@@ -26,7 +26,7 @@ from alexnet_edu import tiles
 from alexnet_edu.diagram import architecture_svg
 from alexnet_edu.features import feature_maps, filters
 from alexnet_edu.images import sample_images
-from alexnet_edu.specs import SPECS
+from alexnet_edu.variants import SPECS
 from alexnet_edu.weights import Pretrained, load_pretrained
 
 TOKEN = "only-this-test"

@@ -16,7 +16,7 @@ from notebook_files import notebook_paths, read
 from notebook_rules import output_text
 
 from alexnet_edu.geometry import layer_table, valid_input_sizes
-from alexnet_edu.specs import SPECS, get_spec
+from alexnet_edu.variants import SPECS, get_spec
 
 ASSETS = Path(__file__).resolve().parent.parent / "alexnet_edu" / "assets"
 CLAIMS: dict[str, dict[str, Any]] = json.loads((ASSETS / "claims.json").read_text(encoding="utf-8"))

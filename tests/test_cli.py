@@ -13,7 +13,7 @@ import pytest
 import alexnet_edu
 from alexnet_edu.cli import main as cli
 from alexnet_edu.errors import AlexNetError
-from alexnet_edu.specs import SPECS
+from alexnet_edu.variants import SPECS
 
 SAMPLES = Path(alexnet_edu.__file__).parent / "assets" / "samples"
 CAT, ROCKET = str(SAMPLES / "cat.jpg"), str(SAMPLES / "rocket.jpg")

@@ -9,7 +9,8 @@ import pytest
 from alexnet_edu.diagram import HEIGHT, MAPS, UNITS, architecture_svg
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import layer_table
-from alexnet_edu.specs import SPECS, Conv, Linear, get_spec
+from alexnet_edu.specs import Conv, Linear
+from alexnet_edu.variants import SPECS, get_spec
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -25,7 +25,7 @@ from alexnet_edu.features import feature_maps, filters
 from alexnet_edu.geometry import layer_table, receptive_field_box
 from alexnet_edu.inference import predict
 from alexnet_edu.models import get_model
-from alexnet_edu.specs import SPECS
+from alexnet_edu.variants import SPECS
 from alexnet_edu.weights import Preprocess, Pretrained
 
 

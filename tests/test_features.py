@@ -21,7 +21,7 @@ from alexnet_edu.geometry import layer_table
 from alexnet_edu.images import sample_images
 from alexnet_edu.inference import class_probabilities
 from alexnet_edu.models import AlexNet, get_model, list_models
-from alexnet_edu.specs import get_spec
+from alexnet_edu.variants import get_spec
 from alexnet_edu.weights import Pretrained
 
 

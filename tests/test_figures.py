@@ -16,7 +16,7 @@ from alexnet_edu import figures, tiles
 from alexnet_edu.diagram import architecture_svg
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import layer_table
-from alexnet_edu.specs import get_spec
+from alexnet_edu.variants import get_spec
 
 RNG = np.random.default_rng(0)
 CROP = Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))

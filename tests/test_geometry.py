@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from alexnet_edu import AlexNetError, get_model, get_spec, layer_table, receptive_field_box, valid_input_sizes
-from alexnet_edu.specs import PAPER, SPECS
+from alexnet_edu.variants import PAPER, SPECS
 
 TOTALS = {  # parameters, MACs of one forward pass
     "paper": (60_965_224, 724_406_816),

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from alexnet_edu import AlexNetError, get_model, list_models
-from alexnet_edu.specs import SPECS
+from alexnet_edu.variants import SPECS
 
 
 def test_list_models_has_the_stable_names():

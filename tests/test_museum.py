@@ -23,8 +23,9 @@ from alexnet_edu.museum import NETWORK_145, PARAMS_145, Network, NetworkFileErro
 from alexnet_edu.museum.modules import MuseumNet
 from alexnet_edu.museum.rates import parse_schedule
 from alexnet_edu.museum.release import fetch_release
-from alexnet_edu.specs import Linear, get_spec
+from alexnet_edu.specs import Linear
 from alexnet_edu.train.optim import Sgd2012
+from alexnet_edu.variants import get_spec
 
 DATA = Path(__file__).parent / "data" / "museum"
 CIFAR = (3, 24, 24)

@@ -16,11 +16,12 @@ from notebook_files import NOTEBOOKS, read
 from torch import nn
 from torch.testing import assert_close
 
-from alexnet_edu import bench, layers
+from alexnet_edu import layers
 from alexnet_edu.models import AlexNet
-from alexnet_edu.specs import get_spec
+from alexnet_edu.specs import scaled
 from alexnet_edu.train.optim import Sgd2012
 from alexnet_edu.train.transforms import PCANoise
+from alexnet_edu.variants import get_spec
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_dropout(notebook):
 
 
 def test_the_whole_network_at_a_quarter_of_its_width(notebook):
-    spec = bench.scaled(get_spec("paper"), 0.25)
+    spec = scaled(get_spec("paper"), 0.25)
     packaged = AlexNet(spec).eval()
     notebook["he_start"](packaged)
     mine = notebook["TwoTowers"]((24, 64, 96, 96, 64), 1024, 1000).eval()

@@ -1,7 +1,10 @@
 import pytest
+import torch
 
-from alexnet_edu import AlexNetError, get_spec
-from alexnet_edu.specs import PAPER, SMALL, SPECS, Conv, Linear, Window, positions
+from alexnet_edu import AlexNetError, get_spec, layer_table
+from alexnet_edu.models import AlexNet
+from alexnet_edu.specs import Conv, Linear, Window, positions, scaled
+from alexnet_edu.variants import PAPER, SMALL, SPECS
 
 
 @pytest.mark.parametrize(
@@ -49,3 +52,12 @@ def test_with_classes_takes_positive_whole_numbers_only(bad):
     assert PAPER.with_classes(10).layers[-1].out_features == 10
     with pytest.raises(AlexNetError, match="whole number"):
         PAPER.with_classes(bad)
+
+
+def test_scaled_keeps_towers_whole_and_classes():
+    spec = get_spec("paper")
+    assert scaled(spec, 1.0) == spec
+    quarter = scaled(spec, 0.25)
+    assert quarter["conv1"].out_channels == 24 and quarter["fc8"].out_features == 1000
+    assert AlexNet(quarter)(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
+    assert layer_table(quarter).total_macs < layer_table(spec).total_macs / 8

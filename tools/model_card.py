@@ -150,7 +150,7 @@ def metrics(report: dict[str, Any]) -> dict[str, float]:
 def card(report: dict[str, Any]) -> str:
     """The model card, in Markdown."""
     from alexnet_edu.geometry import layer_table
-    from alexnet_edu.specs import SMALL
+    from alexnet_edu.variants import SMALL
 
     one, ten, thirty = report["one_crop"], report["ten_crops"], report["standard30"]["one_crop"]
     values = sorted(report["filters"]["concentration"])
@@ -172,7 +172,7 @@ that a lesson works without a network. Written by `tools/model_card.py` from `sm
 
 - **Network**: `get_model("small", num_classes={len(one["per_class"])})`, {table.total_parameters:,} parameters,
   {table.total_macs:,} multiply-accumulates a picture; the paper's sequence with half the maps and 512 hidden units
-  (`alexnet_edu/specs.py`). Stored in half precision.
+  (`alexnet_edu/variants.py`). Stored in half precision.
 - **Input**: the short side becomes 256 pixels, the middle {SMALL.input_size} x {SMALL.input_size} are cut out,
   ImageNet's mean and deviation are taken off.
 - **Data**: Caltech-101 (Li, Andreetto, Ranzato, Perona; CC BY 4.0), {report["pictures"]["training"]:,} training and

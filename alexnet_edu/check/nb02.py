@@ -11,7 +11,8 @@ from torch import Tensor
 from alexnet_edu.check import check, close, expect, same
 from alexnet_edu.check.common import alike
 from alexnet_edu.geometry import layer_table
-from alexnet_edu.specs import Conv, Window, get_spec, positions
+from alexnet_edu.specs import Conv, Window, positions
+from alexnet_edu.variants import get_spec
 
 __all__ = ["conv_cost", "first_right", "mystery", "receptive_field", "sizes", "two_towers", "uses"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from alexnet_edu.check import Hint, check, close, expect, same
 from alexnet_edu.check.common import unlike
 from alexnet_edu.models import AlexNet
-from alexnet_edu.specs import Conv, Layer, Linear, get_spec
+from alexnet_edu.variants import get_spec
 
 __all__ = ["before_exchange", "dense_weight", "groups_of", "split", "two_towers", "without_exchange"]
 
@@ -25,8 +25,7 @@ NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc8")
 def _network(widths: Widths) -> AlexNet:
     """The embedded network's topology at any width, for pictures of 67 pixels, in float64; its biases matter."""
     width = dict(zip(NAMES, widths, strict=True)) | {"fc7": widths[5]}
-    layers = tuple(_widened(layer, width) for layer in get_spec("small").layers)
-    model = AlexNet(replace(get_spec("small"), layers=layers, input_size=67)).double().eval()
+    model = AlexNet(replace(get_spec("small"), input_size=67).with_widths(width)).double().eval()
     for name, parameter in model.named_parameters():
         torch.nn.init.normal_(parameter, std=(2 / parameter[0].numel()) ** 0.5 if name.endswith("weight") else 0.5)
     return model
@@ -39,12 +38,6 @@ def _halves(model: AlexNet) -> tuple[State, State, State]:
     left = {name: tensor.chunk(2)[0].clone() for name, tensor in state.items()}
     right = {name: tensor.chunk(2)[1].clone() for name, tensor in state.items()}
     return left, right, top
-
-
-def _widened(layer: Layer, width: dict[str, int]) -> Layer:
-    if isinstance(layer, Conv):
-        return replace(layer, out_channels=width[layer.name])
-    return replace(layer, out_features=width[layer.name]) if isinstance(layer, Linear) else layer
 
 
 @check("the shapes of the weights give the groups away, layer by layer.")

@@ -21,7 +21,7 @@ __all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS = {
     "app": ("alexnet_edu.cli.app", "open a page that shows the network to people who do not program"),
-    "bench": ("alexnet_edu.bench", "measure this machine with the networks"),
+    "bench": ("alexnet_edu.cli.bench", "measure this machine with the networks"),
     "models": ("alexnet_edu.cli.models", "list the networks and what each costs"),
     "museum": ("alexnet_edu.cli.museum", "say what a 2012 network file describes"),
     "predict": ("alexnet_edu.cli.predict", "say what pictures show"),

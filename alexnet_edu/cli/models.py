@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 from alexnet_edu.geometry import layer_table
-from alexnet_edu.specs import SPECS, Spec
+from alexnet_edu.specs import Spec
+from alexnet_edu.variants import SPECS
 
 __all__ = ["add_arguments", "run"]
 

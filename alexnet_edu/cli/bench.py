@@ -9,20 +9,14 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import os
-import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import product
-from pathlib import Path
-from statistics import quantiles
-from time import perf_counter
 from typing import Any
 
 import torch
@@ -32,49 +26,15 @@ from torch.nn import functional as F
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import layer_table
 from alexnet_edu.layers import LocalResponseNorm
+from alexnet_edu.measure import Timing, bandwidth, layer_times, machine, matmul_peak, measure
 from alexnet_edu.models import AlexNet, get_model
-from alexnet_edu.specs import Conv, Linear, Spec, get_spec
-from alexnet_edu.speed import bf16_hardware, keep_freed_memory, optimize_for_inference
+from alexnet_edu.specs import Spec, scaled
+from alexnet_edu.speed import keep_freed_memory, optimize_for_inference
+from alexnet_edu.variants import get_spec
 
-__all__ = [
-    "Row",
-    "Timing",
-    "add_arguments",
-    "bandwidth",
-    "benchmark",
-    "committed_results",
-    "layer_times",
-    "machine",
-    "matmul_peak",
-    "measure",
-    "run",
-    "scaled",
-    "synchronize",
-]
+__all__ = ["Row", "add_arguments", "benchmark", "run"]
 
-_PATIENCE = 20  # a call so slow that `least` runs take this many times the time wanted gets fewer
-RESULTS = Path(__file__).with_name("assets") / "benchmarks"
 Device = torch.device
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long a call takes, in seconds.
-
-    Attributes:
-        median: half of the runs were faster.
-        low: a quarter of the runs were faster.
-        high: three quarters of the runs were faster.
-        runs: how many were timed.
-    """
-
-    median: float
-    low: float
-    high: float
-    runs: int
-
-    def __str__(self) -> str:
-        return f"{self.median * 1e3:.3g} ms ({self.low * 1e3:.3g} to {self.high * 1e3:.3g}, {self.runs} runs)"
 
 
 @dataclass(frozen=True)
@@ -98,121 +58,6 @@ class Row:
     macs: int = 0
     bytes: int = 0
     note: str = ""
-
-
-# Measuring
-
-
-def synchronize(device: Device | str = "cpu") -> None:
-    """Waits until an accelerator has done all that it was asked; a CPU works while it is being called."""
-    kind = torch.device(device).type
-    if kind == "cuda":
-        torch.cuda.synchronize(device)
-    elif kind == "mps":
-        torch.mps.synchronize()
-
-
-def measure(
-    call: Callable[[], object],
-    *,
-    seconds: float = 0.5,
-    warm_up: int = 2,
-    least: int = 5,
-    device: Device | str = "cpu",
-) -> Timing:
-    """Times ``call``.
-
-    Args:
-        call: what to time.
-        seconds: goes on for at least this long, and
-        least: at least this often.
-        warm_up: calls before that which are not counted: first calls allocate, choose kernels and fill caches.
-        device: what the call works on.
-    """
-    for _ in range(warm_up):
-        call()
-    synchronize(device)
-    times: list[float] = []
-    while len(times) < 2 or (
-        (len(times) < least or sum(times) < seconds) and sum(times) < _PATIENCE * max(seconds, 0.1)
-    ):
-        start = perf_counter()
-        call()
-        synchronize(device)
-        times.append(perf_counter() - start)
-    low, median, high = quantiles(times, n=4, method="inclusive")
-    return Timing(median, low, high, len(times))
-
-
-def layer_times(model: AlexNet, x: Tensor, *, seconds: float = 0.1) -> dict[str, Timing]:
-    """The time of each layer of a network alone, by name, on the values that reach it from ``x`` (N, 3, H, W)."""
-    times = {}
-    with torch.inference_mode():
-        for name, layer in model.named_children():
-            times[name] = measure(lambda layer=layer, x=x: layer(x), seconds=seconds, device=x.device)  # type: ignore[misc]
-            x = layer(x)
-    return times
-
-
-def matmul_peak(
-    dtype: torch.dtype = torch.float32, *, side: int = 2048, device: Device | str = "cpu", seconds: float = 0.5
-) -> float:
-    """FLOP/s of the fastest run of a product of two square matrices: what the arithmetic of this machine can reach."""
-    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    return 2 * side**3 / _fastest(lambda: a @ b, seconds, device)
-
-
-def bandwidth(*, megabytes: int = 256, device: Device | str = "cpu", seconds: float = 0.5) -> float:
-    """Bytes/s of the fastest copy of a large tensor, read and write counted: what the memory can reach."""
-    source = torch.ones(megabytes * 2**18, device=device)
-    target = torch.empty_like(source)
-    return 2 * source.nbytes / _fastest(lambda: target.copy_(source), seconds, device)
-
-
-def _fastest(call: Callable[[], object], seconds: float, device: Device | str) -> float:
-    """A peak is a limit, so the fastest run counts, not the middle one."""
-    best = float("inf")
-
-    def timed() -> None:
-        nonlocal best
-        start = perf_counter()
-        call()
-        synchronize(device)
-        best = min(best, perf_counter() - start)
-
-    measure(timed, seconds=seconds, device=device)
-    return best
-
-
-def machine(device: Device | str = "cpu") -> dict[str, Any]:
-    """What the figures belong to: processor, threads, versions."""
-    kind = torch.device(device).type
-    return {
-        "device": torch.cuda.get_device_name(device) if kind == "cuda" else kind,
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "bf16_hardware": bf16_hardware(device),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "alexnet_edu": _version("alexnet-edu"),
-    }
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 # What is compared
@@ -249,19 +94,6 @@ FULL = {
 }
 
 ACCELERATOR_BATCHES = (1, 8, 32, 128, 512, 1024)
-
-
-def scaled(spec: Spec, width: float) -> Spec:
-    """The same network with ``width`` times as many maps and hidden units (in whole multiples of 2, for the towers)."""
-
-    def scale(layer: Any) -> Any:
-        if isinstance(layer, Conv):
-            return replace(layer, out_channels=2 * round(layer.out_channels * width / 2))
-        if isinstance(layer, Linear) and layer is not spec.layers[-1]:
-            return replace(layer, out_features=round(layer.out_features * width))
-        return layer
-
-    return replace(spec, layers=tuple(map(scale, spec.layers)))
 
 
 def _pictures(spec: Spec, count: int, device: Device, side: int | None = None) -> Tensor:
@@ -628,11 +460,6 @@ def row_as_text(row: dict[str, Any]) -> str:
     rate = f"{row['pictures_per_second']:9,.1f} pictures/s" if "pictures_per_second" in row else ""
     timing = str(Timing(**row["timing"]))
     return f"{row['group']:34}  {row['name']:34}  {timing:40}  {rate:21}  {share:15}  {row['note']}".rstrip()
-
-
-def committed_results() -> dict[str, dict[str, Any]]:
-    """The measured runs that the package carries, by name."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
 
 
 # The command

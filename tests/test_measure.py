@@ -1,0 +1,51 @@
+"""The instruments. No test here asks how fast this machine is."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from alexnet_edu.measure import bandwidth, committed_results, layer_times, matmul_peak, measure
+from alexnet_edu.models import AlexNet
+from alexnet_edu.specs import scaled
+from alexnet_edu.variants import get_spec
+
+
+def test_measure_counts_runs_and_orders_quartiles() -> None:
+    calls: list[None] = []
+    timing = measure(lambda: calls.append(time.sleep(0.001)), seconds=0.01, warm_up=3, least=4)
+    assert len(calls) == timing.runs + 3 and timing.runs >= 4
+    assert 0.001 <= timing.low <= timing.median <= timing.high
+    assert "ms" in str(timing) and f"{timing.runs} runs" in str(timing)
+
+
+def test_measure_does_not_wait_for_ever_on_a_slow_call() -> None:
+    assert measure(lambda: time.sleep(0.3), seconds=0.01, warm_up=0, least=50).runs < 10
+
+
+def test_the_median_ignores_one_slow_run() -> None:
+    pauses = iter([0.0, 0.0, 0.05] + [0.0] * 100)
+    timing = measure(lambda: time.sleep(next(pauses)), seconds=0, warm_up=0, least=9)
+    assert timing.median < 0.02
+
+
+def test_peaks_are_positive() -> None:
+    assert matmul_peak(side=128, seconds=0.01) > 1e6
+    assert bandwidth(megabytes=8, seconds=0.01) > 1e6
+
+
+def test_layer_times_name_every_layer() -> None:
+    model = AlexNet(scaled(get_spec("paper"), 0.125)).eval()
+    assert list(layer_times(model, torch.zeros(1, 3, 224, 224), seconds=0)) == [
+        name for name, _ in model.named_children()
+    ]
+
+
+def test_the_committed_runs_say_where_they_come_from() -> None:
+    runs = committed_results()
+    assert runs
+    for run in runs.values():
+        assert not run["quick"] and {"cpu", "threads", "torch"} <= run["machine"].keys()
+        groups = {row["group"].partition(",")[0] for row in run["rows"]}
+        assert {"batch", "mode", "LRN", "layer", "resolution", "width"} <= groups
