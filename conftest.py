@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from random import SystemRandom
-from tempfile import gettempdir
 
 import pytest
-from filelock import ReadWriteLock
 from jupyter_client.connect import LocalPortCache
 
 ROOT = Path(__file__).parent
@@ -21,8 +17,6 @@ sys.path.insert(0, str(ROOT / "tools" / "offline"))
 import offline_guard  # noqa: E402
 
 MAX_WORKERS = 2  # each may hold a kernel of 1.3 GB beside its own PyTorch
-LOCK_FILE = Path(gettempdir()) / f"alexnet-edu-tests-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
-MACHINE = ReadWriteLock(LOCK_FILE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,35 +35,6 @@ def port_for_a_kernel(cache: LocalPortCache, ip: str) -> int:
         if free and port not in cache.currently_used_ports:
             cache.currently_used_ports.add(port)
             return port
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """A worker that goes on has nobody to wait for: there are two at most."""
-    MACHINE.close()
-    LOCK_FILE.unlink(missing_ok=True)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Tests share the machine with those of other workers, unless one of them wants it ``alone``."""
-    with MACHINE.read_lock():
-        return (yield)
-
-
-@pytest.fixture
-def alone() -> Callable[[], AbstractContextManager[None]]:
-    """A context in which the other workers wait between two tests, for what is timed."""
-
-    @contextmanager
-    def alone() -> Iterator[None]:
-        MACHINE.release()
-        try:
-            with MACHINE.write_lock():
-                yield
-        finally:
-            MACHINE.acquire_read()
-
-    return alone
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -2,9 +2,6 @@
 
 import io
 import re
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
@@ -13,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from alexnet_edu import explorers, tiles
+from alexnet_edu import tiles
 from alexnet_edu.explorers import (
     ArchitectureExplorer,
     FeatureMapExplorer,
@@ -21,6 +18,8 @@ from alexnet_edu.explorers import (
     PictureGallery,
     PredictionExplorer,
 )
+from alexnet_edu.explorers import maps as maps
+from alexnet_edu.explorers import pictures as own_pictures
 from alexnet_edu.features import feature_maps, filters
 from alexnet_edu.geometry import layer_table, receptive_field_box
 from alexnet_edu.inference import predict
@@ -79,7 +78,7 @@ def upload(explorer: Any, name: str, data: bytes) -> None:
     explorer.upload.unobserve_all("value")
     explorer.upload = type("Upload", (), {"value": uploaded(name, data)})()
     explorer.pictures.upload = explorer.upload
-    explorer._try(explorer.pictures._take_upload)
+    explorer.attempt(explorer.pictures._take_upload)
 
 
 # Feature maps
@@ -134,7 +133,7 @@ def test_activations_are_computed_once_a_picture(
     pretrained: Pretrained, pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes = []
-    monkeypatch.setattr(explorers, "feature_maps", lambda *a: passes.append(1) or feature_maps(*a))
+    monkeypatch.setattr(maps, "feature_maps", lambda *a: passes.append(1) or feature_maps(*a))
     explorer = FeatureMapExplorer(pretrained, pictures)
     explorer.layer.value = "conv4"
     explorer.channel.value = 3
@@ -144,7 +143,7 @@ def test_activations_are_computed_once_a_picture(
 
 
 def test_only_the_last_pictures_are_kept(pretrained: Pretrained, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explorers, "_REMEMBERED_PICTURES", 3)
+    monkeypatch.setattr(maps, "_REMEMBERED_PICTURES", 3)
     explorer = FeatureMapExplorer(pretrained, {str(i): photo(i) for i in range(4)})
     for name in explorer.picture.options:
         explorer.picture.value = name
@@ -202,16 +201,16 @@ def test_a_bad_upload_says_so_and_leaves_the_last_good_state(
 def test_uploads_have_a_limit(
     pretrained: Pretrained, pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explorers, "MAX_UPLOAD_BYTES", 100)
+    monkeypatch.setattr(own_pictures, "MAX_UPLOAD_BYTES", 100)
     explorer = FeatureMapExplorer(pretrained, pictures)
     upload(explorer, "big.png", png(photo(3)))
     assert "choose a smaller photo" in explorer.message.value
 
 
 def test_both_forms_of_an_upload_are_read() -> None:
-    assert explorers._uploaded({}) is explorers._uploaded(()) is None
-    assert explorers._uploaded({"a.png": {"metadata": {}, "content": b"x"}}) == ("a.png", b"x")
-    assert explorers._uploaded(({"name": "a.png", "content": memoryview(b"x")},)) == ("a.png", b"x")
+    assert own_pictures.uploaded({}) is own_pictures.uploaded(()) is None
+    assert own_pictures.uploaded({"a.png": {"metadata": {}, "content": b"x"}}) == ("a.png", b"x")
+    assert own_pictures.uploaded(({"name": "a.png", "content": memoryview(b"x")},)) == ("a.png", b"x")
 
 
 def test_any_fault_in_a_callback_is_one_escaped_sentence(
@@ -226,7 +225,7 @@ def test_any_fault_in_a_callback_is_one_escaped_sentence(
     monkeypatch.undo()
     explorer.channel.value = 6
     assert 'role="status"' in explorer.message.value
-    explorer._complain("<script>")
+    explorer.complain("<script>")
     assert "<script>" not in explorer.message.value
 
 
@@ -267,7 +266,7 @@ def test_a_photo_goes_to_all_explorers_or_to_none(pretrained: Pretrained) -> Non
     gallery = PictureGallery(answers, maps)
     for data, alert in ((png(photo(5)), False), (b"no picture", True)):
         gallery.upload = type("Upload", (), {"value": uploaded("mine.png", data)})()
-        gallery._try(gallery._take_upload)
+        gallery.attempt(gallery._take_upload)
         assert ("alert" in gallery.message.value) == alert and "mine.png" in gallery.message.value
         assert answers.picture.value == maps.picture.value and maps.picture.value.startswith("mine.png")
     gallery.buttons["cat"].click()
@@ -440,34 +439,3 @@ def test_default_pictures_are_the_samples(pretrained: Pretrained) -> None:
     explorer = FeatureMapExplorer(pretrained)
     assert len(explorer.picture.options) >= 5
     assert 'role="status"' in explorer.message.value
-
-
-def milliseconds(change: Callable[[Any], object], values: list[Any]) -> float:
-    """Processor time of one update, the median over ``values``: other programs on the machine don't count."""
-    times = []
-    for value in values:
-        start = time.process_time()
-        change(value)
-        times.append((time.process_time() - start) * 1e3)
-    return statistics.median(times)
-
-
-def test_updates_are_quick(pretrained: Pretrained, capsys: pytest.CaptureFixture[str]) -> None:
-    """Targets: 10 ms for a switch among cached activations, 60 ms for a picture beside the network's time."""
-    explorer = FeatureMapExplorer(pretrained, {str(i): photo(i) for i in range(6)})
-
-    def setter(control: Any) -> Callable[[Any], object]:
-        return lambda value: setattr(control, "value", value)
-
-    channel = milliseconds(setter(explorer.channel), list(range(1, 15)))
-    layer = milliseconds(setter(explorer.layer), ["conv2", "conv3", "conv4", "conv5", "conv1"] * 2)
-    picture = milliseconds(setter(explorer.picture), ["1", "2", "3", "4", "5"])
-    chosen = FilterExplorer(pretrained)
-    kernel = milliseconds(setter(chosen.channel), list(range(1, 15)))
-    with capsys.disabled():
-        print(
-            f"\nupdates, ms: map {channel:.1f}, layer {layer:.1f}, filter {kernel:.1f}, "
-            f"picture with the network {picture:.1f}"
-        )
-    assert max(channel, layer, kernel) < 100
-    assert picture < 600

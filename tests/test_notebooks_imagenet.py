@@ -18,8 +18,7 @@ from nbformat.v4 import new_code_cell
 from notebook_files import notebook_paths, read
 from torchvision.models import AlexNet_Weights, alexnet
 
-MAX_GIGABYTES = 1.3
-MAX_SECONDS = 60
+BINDER_GIGABYTES = 2  # what a visitor of mybinder.org gets
 
 # Last cell: peak memory in gigabytes and processor time in seconds of the kernel. Linux counts the parent's memory at
 # the time of the fork into ru_maxrss, so there the peak comes from /proc.
@@ -59,5 +58,4 @@ def test_runs_with_imagenet_weights(
     if sys.platform != "win32":
         gigabytes, seconds = json.loads(notebook.cells[-1].outputs[0].text)
         record_property("measured", f"{path.stem}: peak {gigabytes:.2f} GB, {seconds:.0f} s of processor time")
-        assert gigabytes <= MAX_GIGABYTES
-        assert seconds <= MAX_SECONDS
+        assert gigabytes < BINDER_GIGABYTES

@@ -3,12 +3,9 @@
 import io
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from alexnet_edu import tiles
@@ -211,44 +208,6 @@ def test_wrong_shapes_are_named(bad: np.ndarray) -> None:
 def test_wrong_picture_shapes_are_named() -> None:
     with pytest.raises(AlexNetError, match="count, height, width, 3"):
         tiles.tile_pictures(np.zeros((2, 3, 4, 4), np.uint8))
-
-
-def seconds(call: Callable[[], object], repeats: int) -> float:
-    """Processor time of the quickest of a few calls: what the code costs when nothing else runs."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        call()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def by_subplots(pictures: np.ndarray) -> None:
-    """The usual function: one matplotlib subplot a filter."""
-    figure = Figure(figsize=(8, 8))
-    for i, picture in enumerate(pictures):
-        axis = figure.add_subplot(8, 8, i + 1)
-        axis.imshow(picture)
-        axis.axis("off")
-    figure.savefig(io.BytesIO(), format="png")
-
-
-def test_faster_than_one_subplot_a_tile(capsys: pytest.CaptureFixture[str]) -> None:
-    """Measured side by side; the bound is wide because machines differ."""
-    filters = np.cumsum(RNG.standard_normal((64, 3, 11, 11)), axis=3)  # smooth, as filters and maps are
-    maps = np.cumsum(RNG.standard_normal((64, 55, 55)), axis=2)
-    slow = seconds(lambda: by_subplots(tiles.filters_to_rgb(filters)), 1)
-    quick = {
-        "64 filters of 11 x 11": lambda: tiles.png_bytes(tiles.tile_pictures(tiles.filters_to_rgb(filters))),
-        "64 maps of 55 x 55": lambda: tiles.png_bytes(tiles.tile_maps(maps)),
-    }
-    for name, draw in quick.items():
-        fast = seconds(draw, 9)
-        with capsys.disabled():
-            print(
-                f"\n{name}: {slow * 1e3:.0f} ms by subplots, {fast * 1e3:.1f} ms tiled: {slow / fast:.0f} times faster"
-            )
-        assert slow / fast > 25
 
 
 def test_needs_no_torch() -> None:

@@ -1,0 +1,183 @@
+"""The kit that every explorer is built from: its box with a message line, pictures with a name, menus and sliders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+from PIL import Image
+from traitlets import Unicode
+
+from alexnet_edu import tiles
+from alexnet_edu.errors import AlexNetError
+from alexnet_edu.geometry import LayerInfo
+
+_SHARP = "alexnet-edu-sharp"
+# Maps are a few dozen pixels wide: enlarged without smoothing, each value stays a square.
+_STYLE = f"<style>.{_SHARP} {{ image-rendering: pixelated; }}</style>"
+_TEXT = "line-height:1.5;max-width:52em;margin:4px 0"
+_WIDE = {"description_width": "9em"}
+
+
+class Explorer(widgets.VBox):  # type: ignore[misc]
+    """What the explorers share: the message line, callbacks that report what goes wrong, and a stable text form."""
+
+    def __init__(self) -> None:
+        self.message = widgets.HTML(layout=widgets.Layout(width="auto", min_width="0"))
+        self._quiet = False
+        super().__init__(layout=widgets.Layout(width="100%"))
+
+    def arrange(self, controls: list[Any], views: list[Any]) -> None:
+        """Controls in columns above, views side by side below; in a narrow window all of them below each other."""
+        above, below = widgets.Box(controls, layout=columns()), widgets.Box(views, layout=wrapping())
+        self.children = [widgets.HTML(_STYLE), above, self.message, below]
+
+    def on_change(self, control: Any, react: Callable[[], None]) -> None:
+        """Calls ``react`` when the user changes ``control``, not while the explorer itself does."""
+
+        def on_change(change: Any) -> None:
+            if not self._quiet:
+                self.attempt(react)
+
+        control.observe(on_change, names="value")
+
+    def attempt(self, react: Callable[[], None]) -> None:
+        try:
+            with self.silently():
+                react()
+        except AlexNetError as error:
+            self.complain(str(error))
+        except Exception as error:  # an exception in a callback would vanish without a trace
+            self.complain(f"This did not work ({type(error).__name__}: {error}).")
+
+    def complain(self, sentence: str) -> None:
+        self.message.value = f'<div role="alert" style="{_TEXT};color:#a40000"><b>{escape(sentence)}</b></div>'
+
+    def say(self, html: str) -> None:
+        self.message.value = f'<div role="status" style="{_TEXT}">{html}</div>'
+
+    @contextmanager
+    def silently(self) -> Iterator[None]:
+        """While the explorer adjusts its own controls, their callbacks rest."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    def _state(self) -> Mapping[str, object]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._state().items())})"
+
+
+def columns() -> Any:
+    """As many columns as the window has room for."""
+    columns = "repeat(auto-fill, minmax(min(100%, 340px), 1fr))"
+    return widgets.Layout(display="grid", grid_template_columns=columns, grid_gap="4px 20px", width="100%")
+
+
+def wrapping() -> Any:
+    """Side by side where there is room."""
+    return widgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-start", width="100%")
+
+
+class NamedImage(widgets.Image):  # type: ignore[misc]
+    """An image that screen readers can name.
+
+    ``widgets.Image`` has no alternative text. Its view turns a tooltip into a title, but in ipywidgets 8 only for
+    models with a description, and fails without one.
+    """
+
+    description = Unicode("").tag(sync=True)
+    tooltip = Unicode("").tag(sync=True)
+
+
+def image_view(width: int, *, sharp: bool) -> Any:
+    """An image widget at most ``width`` pixels wide that shrinks with the window."""
+    flex = f"{width} 1 {width // 2}px"  # side by side from 1024 pixels on, below each other on a phone
+    layout = widgets.Layout(flex=flex, width="auto", min_width="0", max_width=f"{width}px", margin="4px 12px 4px 0")
+    image = NamedImage(format="png", layout=layout)
+    if sharp:
+        image.add_class(_SHARP)
+    return image
+
+
+def draw(image: Any, picture: Image.Image, description: str) -> None:
+    """Shows another picture, with the text that screen readers get."""
+    with image.hold_sync():  # one message: at each, a page loads the picture anew
+        image.tooltip = description
+        image.value = tiles.png_bytes(picture)
+
+
+def slider(description: str, maximum: int, *, value: int = 0, minimum: int = 0, step: int = 1) -> Any:
+    """A slider over whole numbers."""
+    return widgets.IntSlider(
+        value=value, min=minimum, max=maximum, step=step, description=description,
+        style=_WIDE, layout=control_layout(),
+    )  # fmt: skip
+
+
+def menu(description: str, options: Any, value: Any) -> Any:
+    """A menu; ``options`` as ``widgets.Dropdown`` takes them."""
+    return widgets.Dropdown(options=options, value=value, description=description, style=_WIDE, layout=control_layout())
+
+
+def control_layout(max_width: str = "440px") -> Any:
+    """A control shrinks with the window, and grows no wider than this."""
+    return widgets.Layout(width="auto", min_width="0", max_width=max_width)
+
+
+def offer(menu: Any, options: list[Any], value: Any) -> None:
+    """Other lines for a menu, and which is chosen, in one message: no other line is shown as chosen in between."""
+    with menu.hold_sync():
+        menu.options = options
+        menu.value = value
+
+
+def fit_slider(slider: Any, maximum: int, value: int) -> None:
+    """New bounds and value in one message.
+
+    A value that stays is not sent again: on its way to the page it could meet, and undo, the reader's next choice.
+    """
+    with slider.hold_sync():
+        if maximum > slider.max:
+            slider.max = maximum
+        slider.value = value
+        slider.max = max(maximum, 0)
+        slider.disabled = maximum < 1
+
+
+@cache
+def _ramp(signed: bool) -> str:
+    """The colour scale as a CSS gradient."""
+    colours = tiles.colour_scale(signed=signed)[: tiles.LEVELS : 25].tolist()
+    return f"linear-gradient(to right,{','.join(f'rgb({r},{g},{b})' for r, g, b in colours)})"
+
+
+def legend(limits: tuple[float, float], signed: bool) -> str:
+    """The two ends of a scale, and its colours between them."""
+    bar = "display:inline-block;width:8em;height:0.9em;vertical-align:middle;border:1px solid #888"
+    return f'{limits[0]:.3g} <span aria-hidden="true" style="{bar};background:{_ramp(signed)}"></span> {limits[1]:.3g}'
+
+
+def scrolling(html: str, name: str) -> str:
+    """What may be wider than the window scrolls by itself; by keyboard too, as it takes the focus."""
+    return f'<div role="region" aria-label="{name}" tabindex="0" style="overflow-x:auto">{html}</div>'
+
+
+def field_of(info: LayerInfo) -> str:
+    """What one value of a layer sees, in words."""
+    if info.receptive_field is None:
+        return "the whole picture"
+    return f"{by(info.receptive_field, info.receptive_field)} pixels"
+
+
+def by(*sizes: int) -> str:
+    """Sizes in one typography, such as "55 × 55"."""
+    return " × ".join(f"{size:,}" for size in sizes)
