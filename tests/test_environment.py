@@ -54,7 +54,9 @@ def conda(file: str) -> dict[str, SpecifierSet]:
 def declared() -> dict[str, SpecifierSet]:
     """All our requirements: run time, extras, development group and build."""
     project = PROJECT["project"]
-    lines = [*project["dependencies"], *PROJECT["build-system"]["requires"], *PROJECT["dependency-groups"]["dev"]]
+    lines = [*project["dependencies"], *PROJECT["build-system"]["requires"]]
+    for group in PROJECT["dependency-groups"].values():
+        lines += [line for line in group if isinstance(line, str)]
     for extra in project["optional-dependencies"].values():
         lines += extra
     return {canonicalize_name(r.name): r.specifier for r in map(Requirement, lines)}

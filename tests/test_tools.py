@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,24 @@ import execute
 import offline_guard
 import pytest
 import stamp
+from IPython.core.error import UsageError
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from notebook_files import ROOT, notebook_paths, read, text, title, write
 
-BADGE = re.compile(r"https://(?:colab\.research\.google\.com|mybinder\.org)/[^\s)\"]+")
-STAMPED = [ROOT / "README.md", *notebook_paths()]
+from alexnet_edu import versions
+from alexnet_edu.versions import VersionsError
+
+ANN = stamp.Address("ann/course", "v0.1.0")
+LINK = re.compile(r"\]\((https://[^\s)]+)\)")
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of two notebooks, not yet stamped."""
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/ann/course"\n')
-    blocks = ("badges", "install", "app", "pip", "notebooks")
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.1.0"\n[project.urls]\n[tool.stamp]\npin = ""\n')
+    blocks = ("open", "install", "pip", "notebooks")
     readme = "\n\n".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->" for name in blocks)
     (tmp_path / "README.md").write_text(readme, encoding="utf-8")
     for number, name in enumerate(("edges", "blobs"), 1):
@@ -37,13 +42,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         notebook.metadata["alexnet_edu"] = {"order": number, "minutes": 10 * number, "learn": f"see {name}"}
         write(notebook, tmp_path / "notebooks" / f"0{number}_{name}.ipynb")
     monkeypatch.setattr(stamp, "ROOT", tmp_path)
-    monkeypatch.setattr(stamp, "notebook_paths", lambda: sorted((tmp_path / "notebooks").glob("*.ipynb")))
+    monkeypatch.setattr(stamp, "notebook_paths", lambda: sorted((tmp_path / "notebooks").glob("[0-9]*.ipynb")))
     monkeypatch.setattr(stamp, "assignment_paths", lambda: [tmp_path / "ps1.ipynb"])
     problems = new_notebook(cells=[new_markdown_cell("# Set 1\n\n**Builds on** notebook 2."), new_code_cell("2")])
     problems.metadata["alexnet_edu"] = {"assignment": "ps1", "learn": "to add", "points": 5, "minutes": 15}
     write(problems, tmp_path / "ps1.ipynb")
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "instructors.md").write_text("<!-- sets:begin -->\n<!-- sets:end -->")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     return tmp_path
 
 
@@ -51,32 +57,80 @@ def test_everything_is_stamped(capsys: pytest.CaptureFixture[str]) -> None:
     assert stamp.main(["--check"]) == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", STAMPED, ids=lambda path: path.name)
-def test_badges_name_this_repository_and_files_that_exist(path: Path) -> None:
-    addresses = BADGE.findall(path.read_text(encoding="utf-8"))
-    targets = [address for address in addresses if not address.endswith(".svg")]
-    assert targets
-    for address in targets:
-        assert f"/{stamp.repository()}/" in address
-        file = re.search(r"(?:blob/[^/]+|lab/tree|voila/render)/(.+)", address)
-        assert file and (ROOT / file[1]).exists(), address
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.name)
+def test_links_name_the_repository_and_a_file_that_exists(path: Path) -> None:
+    links = LINK.findall(stamp.hosts(ANN, f"notebooks/{path.name}"))
+    assert len(links) == 5
+    for link in links[:3]:
+        file = re.search(r"ann/course/(?:blob/main/|HEAD\?urlpath=lab/tree/)(.+)", link)
+        assert file and (ROOT / file[1]).exists(), link
 
 
 def test_the_address_stands_in_no_other_file() -> None:
-    tracked = subprocess.run(["git", "grep", "-l", stamp.repository()], cwd=ROOT, capture_output=True, text=True).stdout
-    others = {name for name in tracked.split() if not name.startswith(("notebooks/", "assignments/source/"))}
-    assert others <= {"README.md", "pyproject.toml", "CITATION.cff"}
+    if address := stamp.kept((ROOT / "pyproject.toml").read_text(encoding="utf-8")):
+        command = ["git", "grep", "-l", address.repository]
+        tracked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+        others = {name for name in tracked.split() if not name.startswith(("notebooks/", "assignments/source/"))}
+        assert others <= {"README.md", "pyproject.toml", "CITATION.cff"}
 
 
-def test_stamping_is_checked_and_settles(project: Path) -> None:
+def stamped_files(project: Path) -> list[Path]:
+    return [project / "README.md", project / "ps1.ipynb", *sorted((project / "notebooks").iterdir())]
+
+
+def test_a_copy_without_an_address_links_to_nowhere_and_says_so(project: Path) -> None:
     assert stamp.main(["--check"]) == 1
     assert stamp.main([]) == 0
     assert stamp.main(["--check"]) == 0
+    assert all("github.com" not in path.read_text(encoding="utf-8") for path in stamped_files(project))
     first = read(project / "notebooks" / "01_edges.ipynb")
+    assert first.cells[0].source == stamp.UNPUBLISHED
     assert [cell.metadata.get("tags") for cell in first.cells] == [["badges"], None, ["setup"], None, ["navigation"]]
-    assert "[2. Blobs →](02_blobs.ipynb)" in first.cells[-1].source
+    assert first.cells[-1].source.endswith("[All notebooks](index.ipynb) · [2. Blobs →](02_blobs.ipynb)")
     assert "[← 1. Edges](01_edges.ipynb)" in read(project / "notebooks" / "02_blobs.ipynb").cells[-1].source
-    assert "| 2 | [Blobs](notebooks/02_blobs.ipynb) | see blobs | 20 |" in (project / "README.md").read_text("utf-8")
+    row = "| 2 | [Blobs]({}02_blobs.ipynb) | see blobs | 20 |"
+    assert row.format("notebooks/") in (project / "README.md").read_text("utf-8")
+    assert row.format("") in read(project / "notebooks" / "index.ipynb").cells[0].source
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://github.com/ann/course", "https://github.com/ann/course.git", "git@github.com:ann/course.git"],
+)
+def test_the_address_comes_from_gits_remote(project: Path, url: str) -> None:
+    subprocess.run(["git", "remote", "add", "origin", url], cwd=project, check=True)
+    assert stamp.main([]) == 0
+    assert stamp.main(["--check"]) == 0
+    for path in stamped_files(project):
+        assert "github.com/ann/course" in path.read_text(encoding="utf-8")
+    assert 'Repository = "https://github.com/ann/course"' in (project / "pyproject.toml").read_text(encoding="utf-8")
+    assert "(https://ann.github.io/course/notebooks/01_edges.html)" in (project / "README.md").read_text("utf-8")
+
+
+def test_another_remote_is_no_address(project: Path) -> None:
+    subprocess.run(["git", "remote", "add", "origin", "https://example.org/ann/course"], cwd=project, check=True)
+    stamp.main([])
+    assert stamp.UNPUBLISHED in (project / "README.md").read_text(encoding="utf-8")
+    with pytest.raises(SystemExit, match="no address of the form"):
+        stamp.main(["--repository", "https://github.com/ann/course"])
+
+
+def test_set_up_cells_install_the_release_and_before_it_a_commit(project: Path) -> None:
+    def run(*command: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *command], cwd=project, check=True)
+
+    (project / "alexnet_edu").mkdir()
+    (project / "alexnet_edu" / "__init__.py").touch()
+    run("add", ".")
+    run("commit", "--quiet", "-m", "first")
+    commit = stamp.git("rev-parse", "HEAD")
+    stamp.main(["--repository", "ann/course"])
+    setup = read(project / "notebooks" / "01_edges.ipynb").cells[2].source
+    assert f"https://github.com/ann/course/archive/{commit}.zip" in setup
+    run("tag", "v0.1.0")
+    stamp.main(["--repository", "ann/course"])
+    assert "archive/v0.1.0.zip" in read(project / "ps1.ipynb").cells[1].source
+    assert stamp.main(["--check"]) == 0
 
 
 def test_problem_sets_are_stamped_and_listed(project: Path) -> None:
@@ -87,17 +141,15 @@ def test_problem_sets_are_stamped_and_listed(project: Path) -> None:
 
 
 def test_a_new_address_reaches_every_place(project: Path) -> None:
-    stamp.main([])
-    (project / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/bob/fork"\n')
-    assert stamp.main(["--check"]) == 1
-    stamp.main([])
-    for path in (project / "README.md", project / "ps1.ipynb", *(project / "notebooks").iterdir()):
+    stamp.main(["--repository", "ann/course"])
+    stamp.main(["--repository", "bob/fork"])
+    for path in (*stamped_files(project), project / "pyproject.toml"):
         assert "ann/course" not in path.read_text(encoding="utf-8")
         assert "bob/fork" in path.read_text(encoding="utf-8")
 
 
-def test_a_hand_edited_badge_is_noticed(project: Path) -> None:
-    stamp.main([])
+def test_a_hand_edited_link_is_noticed(project: Path) -> None:
+    stamp.main(["--repository", "ann/course"])
     path = project / "notebooks" / "01_edges.ipynb"
     path.write_text(path.read_text(encoding="utf-8").replace("blob/main", "blob/dev"), encoding="utf-8")
     assert stamp.main(["--check"]) == 1
@@ -105,22 +157,46 @@ def test_a_hand_edited_badge_is_noticed(project: Path) -> None:
 
 def test_a_readme_without_a_block_is_named(project: Path) -> None:
     (project / "README.md").write_text("# Empty")
-    with pytest.raises(ValueError, match="no block 'badges'"):
+    with pytest.raises(ValueError, match=r"README.md has no block 'open'"):
         stamp.main([])
 
 
-def test_set_up_cell_is_silent_outside_colab(capsys: pytest.CaptureFixture[str]) -> None:
-    code = stamp.SETUP.format(repository="ann/course", branch="main")
-    assert "--no-deps" in code
-    exec(code.replace("%pip", "raise AssertionError  #"), {})
+@pytest.mark.parametrize("address", [None, ANN])
+def test_set_up_cell_is_silent_on_ones_own_machine(
+    address: stamp.Address | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exec(stamp.setup(address).source.replace("%pip", "raise AssertionError  #"), {})
     assert capsys.readouterr() == ("", "")
 
 
 def test_set_up_cell_installs_on_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.colab", object())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code = stamp.setup(ANN).source
+    assert '--no-deps "alexnet-edu @ https://github.com/ann/course/archive/v0.1.0.zip"' in code
     with pytest.raises(ZeroDivisionError):
-        exec(stamp.SETUP.replace("%pip", "1 / 0  #"), {})
+        exec(code.replace("%pip", "1 / 0  #"), {})
+    with pytest.raises(UsageError, match="no address to install from"):
+        exec(stamp.setup(None).source, {})
+
+
+@pytest.mark.parametrize(("old", "faults"), [({}, 0), ({"torch": "1.13"}, 1), ({"torch": "1.13", "pillow": None}, 2)])
+def test_old_libraries_are_refused_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, old: dict[str, str | None], faults: int
+) -> None:
+    def version(name: str) -> str:
+        if (found := old.get(name, "99")) is None:
+            raise PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(versions, "requires", lambda name: ["torch>=2.4", "pillow>=10", 'captum; extra == "x"'])
+    monkeypatch.setattr(versions, "version", version)
+    if not faults:
+        return versions.refuse_old()
+    with pytest.raises(VersionsError) as caught:
+        versions.refuse_old()
+    assert str(caught.value).count(">=") == faults and "torch >=2.4 (here is 1.13)" in str(caught.value)
+    assert caught.value._render_traceback_() == [str(caught.value)]
 
 
 CELLS = [
