@@ -17,15 +17,45 @@ TEXT = NETWORK_145.read_text()
 FULL, CONV1, CONV2 = 60_965_224, 32 * 364, 256 * 25 * 13
 
 
-def cut(text: str, *, tower: str = "ab") -> str:
-    """The text with each tower's conv3 reading its own maps alone."""
+SECTION = r"\[{}\]\n(?:.+\n)+"
+
+
+def change(text: str, section: str, **keys: object) -> str:
+    """The text with other values for some keys of one section."""
 
     def one(match: re.Match[str]) -> str:
-        lines = [line.partition(",")[0] for line in match[0].splitlines()]
-        own = f"inputs = pool2{match[1]}"
-        return "\n".join(own if line.startswith("inputs") else line for line in lines) + "\n\n"
+        lines = (line.partition(" = ") for line in match[0].splitlines())
+        return "\n".join(f"{key} = {keys[key]}" if key in keys else key + is_ + old for key, is_, old in lines) + "\n"
 
-    return re.sub(rf"\[conv3([{tower}])\]\n(?:.+\n)+\n", one, text)
+    return re.sub(SECTION.format(section), one, text)
+
+
+def cut(text: str, *, layers: tuple[str, ...] = ("conv3", "fc6", "fc7")) -> str:
+    """The text with towers that do not meet in some layers."""
+    for own in "ab":
+        if "conv3" in layers:
+            singles = {"inputs": f"pool2{own}", "filters": 192, "filterSize": 3, "padding": 1, "initW": 0.03}
+            text = change(text, f"conv3{own}", channels=128, **singles)
+        if "fc6" in layers:
+            text = change(text, f"fc6{own}", inputs=f"pool5{own}", initW=0.01)
+        if "fc7" in layers:
+            text = change(text, f"fc7{own}", inputs=f"drop6{own}", initW=0.01)
+    return text
+
+
+def widen(text: str, maps: int = 160, units: int = 4096) -> str:
+    """The text with other widths of conv2 and fc6, as network 150 has them."""
+    for own in "ab":
+        text = change(text, f"conv2{own}", filters=maps)
+        for reader in ("lrn2", "space2", "pool2", "conv3"):
+            text = change(text, reader + own, channels=maps)
+        text = change(text, f"fc6{own}", outputs=units)
+    return text
+
+
+def crossed(text: str) -> str:
+    """Each tower's conv3 reads the other tower."""
+    return change(change(text, "conv3a", inputs="pool2b"), "conv3b", inputs="pool2a")
 
 
 def torch_sgd(w: Any, v: Any, g: Any, rate: float, momentum: float, decay: float) -> tuple[Any, Any]:
@@ -39,7 +69,8 @@ RIGHT: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (nb08.edge_share, (109 / 3025,)),
     (nb08.cmrnorm, (nb08.cross_map_norm,)),
     (nb08.cmrnorm, (lambda x, n, s, p, m: torch.nn.functional.local_response_norm(x, n, s, p, m),)),
-    (nb08.cut_links, (cut(TEXT),)),
+    (nb08.network_150, (widen(cut(TEXT)),)),
+    (nb08.network_150, (NETWORK_145.with_name("150.cfg").read_text(),)),
     (nb08.rates, (nb08.rates_of_145,)),
     (nb08.update, (nb08.update_2012,)),
     (nb08.blurred_parameters, (60_870_376,)),
@@ -63,11 +94,14 @@ WRONG: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
         "windows are cut",
     ),
     (nb08.cmrnorm, (lambda x, n, s, p, m: nb08.cross_map_norm(x, n, s, p, m)[:1],), "shape"),
-    (nb08.cut_links, (TEXT,), "conv3a should read pool2a alone"),
-    (nb08.cut_links, (cut(TEXT, tower="a"),), "conv3b"),
-    (nb08.cut_links, (TEXT.replace("inputs = pool2a, pool2b", "inputs = pool2a"),), "the reader says"),
-    (nb08.cut_links, (cut(TEXT).replace("outputs = 2048", "outputs = 1024"),), "leave the other layers"),
-    (nb08.cut_links, (3,), "text"),
+    (nb08.network_150, (TEXT,), "conv3a reads: pool2a, pool2b"),
+    (nb08.network_150, (crossed(widen(cut(TEXT))),), "conv3a reads: pool2b"),
+    (nb08.network_150, (widen(cut(TEXT, layers=("conv3",))),), "fc6a reads"),
+    (nb08.network_150, (cut(TEXT),), "622,383,648"),
+    (nb08.network_150, (widen(cut(TEXT), units=2048),), "which layers grew"),
+    (nb08.network_150, (change(TEXT, "conv3a", inputs="pool2a"),), "the reader says"),
+    (nb08.network_150, (change(widen(cut(TEXT)), "fc8", outputs=999),), "compare fc8"),
+    (nb08.network_150, (3,), "text"),
     (nb08.rates, (lambda epoch: (nb08.rates_of_145(epoch)[1],) * 2,), "epoch 67 the rate of conv1"),
     (nb08.rates, (lambda epoch: nb08.rates_of_145(epoch - 1),), "epoch 25"),
     (nb08.rates, (lambda epoch: 0.01,), "two rates"),
@@ -105,7 +139,7 @@ def test_wrong_answers_get_a_hint_that_fits(checked: Callable[..., Any], answers
         nb08.side,
         nb08.edge_share,
         nb08.cmrnorm,
-        nb08.cut_links,
+        nb08.network_150,
         nb08.rates,
         nb08.update,
         nb08.blurred_parameters,

@@ -16,6 +16,7 @@ from notebook_files import notebook_paths, read
 from notebook_rules import output_text
 
 from alexnet_edu.geometry import layer_table, valid_input_sizes
+from alexnet_edu.museum import NETWORK_145, Network, read_network
 from alexnet_edu.variants import SPECS, get_spec
 
 ASSETS = Path(__file__).resolve().parent.parent / "alexnet_edu" / "assets"
@@ -124,6 +125,8 @@ def spec_sizes() -> frozenset[float]:
             sizes |= {n // half for n in (*row.input_shape, *row.output_shape, row.activations) for half in (1, 2)}
             sizes |= {value for value in (row.receptive_field, row.jump) if value is not None}
             sizes |= {value for value in vars(layer).values() if isinstance(value, int)}
+    for network in NETWORK_145.parent.glob("[0-9][0-9][0-9].cfg"):
+        sizes |= {size for layer in read_network(network) for size in layer.output_shape}
     return frozenset(map(float, sizes))
 
 
@@ -209,8 +212,15 @@ def _number(key: str, field: str) -> float:
     return next(float(n[field]) for n in HISTORY["numbers"] if n["id"] == key)
 
 
-def _no_links() -> dict[str, Any]:
-    return next(line for line in HISTORY["ablations"] if "links between the towers" in line["claim"])
+def _ablation(argument: str) -> float:
+    """Points that a run of 2012 was worse by: ``150:0`` for network 150, top-1."""
+    run, _, place = argument.rpartition(":")
+    line = next(line for line in HISTORY["ablations"] if line["file"] == f"layer-params-{run}.cfg")
+    return 100 * float(line["logged"][int(place)] - line["against"][int(place)])
+
+
+def _museum(number: str) -> Network:
+    return read_network(NETWORK_145.with_name(f"{number}.cfg"))
 
 
 def _saved(what: str) -> tuple[int, int]:
@@ -241,7 +251,10 @@ COMPUTED |= {
     "relative gap 2012": lambda _: 100 * (1 - _result(SEVEN) / _result(ISI)),
     "winner": lambda key: next(r["error"] for r in HISTORY["results"] if f"{r['year']} {r['team']}" == key),
     "accuracy": lambda key: 100 - _number(key.split(":")[1], key.split(":")[0]),
-    "ablation": lambda place: 100 * (_no_links()["logged"][int(place)] - _no_links()["against"][int(place)]),
+    "ablation": _ablation,
+    "museum parameters": lambda number: _museum(number).total_parameters,
+    "museum macs": lambda number: _museum(number).total_macs,
+    "fewer MACs": lambda number: 100 - 100 * _museum(number).total_macs / _museum("145").total_macs,
     "number": lambda key: _number(key, "value"),
     "top1": lambda key: _number(key, "top1"),
 }
@@ -250,7 +263,7 @@ COMPUTED |= {
 @pytest.mark.parametrize("key", CLAIMS)
 def test_claim_is_complete(key: str) -> None:
     claim = CLAIMS[key]
-    assert set(claim) <= {"value", "unit", "text", "source", "computed"}
+    assert set(claim) <= {"value", "unit", "text", "source", "computed", "differs", "says"}
     assert isinstance(claim["value"], (int, float))
     assert all(isinstance(claim[field], str) and claim[field].strip() for field in ("unit", "text", "source"))
     assert re.fullmatch(r"[a-z0-9]+(-[a-zA-Z0-9]+)*", key)
@@ -268,6 +281,58 @@ def test_computable_claim_is_recomputed(key: str) -> None:
     name, _, argument = CLAIMS[key]["computed"].partition(":")
     decimals = len(str(value).partition(".")[2])
     assert round(COMPUTED[name](argument), decimals) == value
+
+
+# What a claim means: which layers of which networks differ, and what must be said beside the number
+
+
+def settings(name: str) -> dict[str, dict[str, object]]:
+    """Each layer's settings, of a spec or of a network file of 2012; the two towers of a file count as one."""
+    if name in SPECS:
+        layers = get_spec(name).layers
+        own = (
+            {"kind": layer.kind} | {key: value for key, value in vars(layer).items() if key not in ("name", "init")}
+            for layer in layers
+        )
+        return dict(zip((layer.name for layer in layers), own, strict=True))
+    text = NETWORK_145.with_name(f"{name}.cfg").read_text(encoding="utf-8")
+    return {section: _of_2012(section, text) for section in re.findall(r"^\[(\w+)\]$", text, re.MULTILINE)}
+
+
+def _of_2012(section: str, text: str) -> dict[str, object]:
+    """A section's keys. One value of lists, and of the inputs whether they are of the same tower."""
+    lines = text.partition(f"[{section}]\n")[2].partition("\n\n")[0].splitlines()
+    keys: dict[str, object] = {}
+    for key, value in (line.split(" = ") for line in lines if key_of_a_design(line)):
+        keys[key] = value.split(", ")[0]
+        if key == "inputs":
+            keys[key] = sorted(name[:-1] + str(name[-1] == section[-1]) for name in value.split(", "))
+    return keys
+
+
+def key_of_a_design(line: str) -> bool:
+    """What follows from another section's keys (channels), or says nothing of the design (gpu), does not count."""
+    return line.partition(" = ")[0] not in ("channels", "gpu", "dataIdx", "initW", "initB")
+
+
+def differences(one: str, other: str) -> dict[str, set[str]]:
+    """The settings that differ, by layer, with the towers' letters off."""
+    mine, theirs = settings(one), settings(other)
+    found: dict[str, set[str]] = {}
+    for layer in mine | theirs:
+        here, there = mine.get(layer, {}), theirs.get(layer, {})
+        differ = {key for key in here | there if here.get(key) != there.get(key)} if here and there else {"missing"}
+        if differ:
+            found.setdefault(re.sub(r"(?<=\d)[ab]$", "", layer), set()).update(differ)
+    return found
+
+
+@pytest.mark.parametrize("key", [key for key, claim in CLAIMS.items() if "differs" in claim])
+def test_claim_about_two_networks_names_all_that_differs(key: str) -> None:
+    for pair, named in CLAIMS[key]["differs"].items():
+        one, other = pair.split(" -> ")
+        found = {layer: sorted(keys) for layer, keys in differences(one, other).items()}
+        assert found == {layer: sorted(keys) for layer, keys in named.items()}
 
 
 # The history

@@ -18,9 +18,9 @@ __all__ = [
     "blurred_parameters",
     "cmrnorm",
     "cross_map_norm",
-    "cut_links",
     "edge_share",
     "evidence",
+    "network_150",
     "rates",
     "rates_of_145",
     "rounded_up",
@@ -119,23 +119,26 @@ def cmrnorm(function: Callable[[Tensor, int, float, float, float], Tensor]) -> N
         close(got, want, f"some values differ for size {size}: look at the first and last maps, whose windows are cut.")
 
 
-@check("each tower now keeps to itself in conv3; in 2012 network 150 tried what cutting the links costs.")
-def cut_links(text: str) -> None:
-    """Exercise 4: the text of network 145 without the links between the towers in conv3."""
+@check("the towers meet in fc8 alone, and the network costs what 145 costs: what differs is the exchange.")
+def network_150(text: str) -> None:
+    """Exercise 1: the text of network 145, changed into network 150."""
     expect(isinstance(text, str), "give the text of the changed file.")
-    before = read_network(NETWORK_145)
+    want = read_network(NETWORK_145.with_name("150.cfg"))
     try:
         after = read_network(text)
+        for layer in want:
+            mine = after[layer.name]
+            listens = ", ".join(mine.inputs)
+            expect(mine.inputs == layer.inputs, f"look again at what {layer.name} reads: {listens}.")
     except AlexNetError as problem:
         expect(False, f"the reader says: {problem}")
-    for tower in "ab":
-        name, wanted = f"conv3{tower}", (f"pool2{tower}",)
-        expect(
-            after[name].inputs == wanted, f"{name} should read {wanted[0]} alone, not {', '.join(after[name].inputs)}."
-        )
-        expect(after[name].output_shape == before[name].output_shape, f"{name} should still have 192 maps.")
-    changed = [one.name for one in before if one.name[:5] != "conv3" and after[one.name].parameters != one.parameters]
-    expect(not changed, f"leave the other layers as they are: {', '.join(changed)}.")
+    full, got = read_network(NETWORK_145).total_macs, after.total_macs
+    hint = f"the towers are apart, but the network has {got:,} MACs and 145 has {full:,}: which layers grew in return?"
+    expect(abs(got - full) < full / 1000, hint)
+    for layer in want:
+        hint = f"compare {layer.name} with the list of changes: its output is {after[layer.name].output_shape}."
+        expect(after[layer.name].output_shape == layer.output_shape, hint)
+        expect(after[layer.name].parameters == layer.parameters, f"{layer.name} has other weights than network 150's.")
 
 
 def rates_of_145(epoch: int) -> tuple[float, float]:
