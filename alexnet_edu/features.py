@@ -13,16 +13,9 @@ from torch import Tensor, nn
 
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import receptive_field_box
-from alexnet_edu.inference import (
-    BATCH_SIZE,
-    channels_last,
-    class_probabilities,
-    evaluating,
-    expect,
-    like_parameters,
-    prepared,
-)
-from alexnet_edu.models import AlexNet
+from alexnet_edu.inference import BATCH_SIZE, channels_last, class_probabilities, evaluating, like_parameters
+from alexnet_edu.models import AlexNet, unwrapped
+from alexnet_edu.parallel import prepared, unwrap
 from alexnet_edu.specs import Spec
 from alexnet_edu.variants import get_spec
 from alexnet_edu.weights import Pretrained
@@ -41,21 +34,22 @@ __all__ = [
     "top_patches",
 ]
 
-Network = nn.Module | Pretrained
+ModelLike = nn.Module | Pretrained
 
 _BANK_ROWS = 4096  # vectors compared at a time
 
 
-def layer_modules(model: Network) -> dict[str, nn.Module]:
+def layer_modules(model: ModelLike) -> dict[str, nn.Module]:
     """The layers of a network by name, in order.
 
     Our networks and torchvision's AlexNet have the paper's names, ``conv1`` to ``fc8``; of any other module it is
-    every part without parts of its own, under PyTorch's name.
+    every part without parts of its own, under PyTorch's name. What ``torch.compile`` or ``DataParallel`` wraps keeps
+    its names.
     """
-    module = _module(model)
+    module = _bare(model)
     spec = _spec(module)
     if isinstance(module, AlexNet):
-        return dict(module.named_children())
+        return {layer.name: module.get_submodule(layer.name) for layer in module.spec.layers}
     leaves = {name: leaf for name, leaf in module.named_modules() if name and not any(leaf.children())}
     if spec is None:
         return leaves
@@ -64,8 +58,13 @@ def layer_modules(model: Network) -> dict[str, nn.Module]:
     return dict(zip(names, leaves.values(), strict=True))
 
 
-def _module(model: Network) -> nn.Module:
+def _module(model: ModelLike) -> nn.Module:
     return model.model if isinstance(model, Pretrained) else model
+
+
+def _bare(model: ModelLike) -> nn.Module:
+    """The network itself: a compiled one does not call the hooks that are set later."""
+    return unwrapped(_module(model))
 
 
 def _spec(module: nn.Module) -> Spec | None:
@@ -76,14 +75,14 @@ def _spec(module: nn.Module) -> Spec | None:
     return get_spec("torchvision") if is_torchvisions else None
 
 
-def _layer(model: Network, name: str) -> nn.Module:
+def _layer(model: ModelLike, name: str) -> nn.Module:
     layers = layer_modules(model)
     if name not in layers:
         raise AlexNetError(f"There is no layer {name!r}; choose one of {', '.join(layers)}.")
     return layers[name]
 
 
-def _input(model: Network, image: Any) -> Tensor:
+def _input(model: ModelLike, image: Any) -> Tensor:
     """``(N, 3, H, W)`` for a tensor (with or without its batch), a picture, or a list of pictures."""
     if isinstance(image, Tensor):
         x = image if image.ndim == 4 else image[None]
@@ -97,7 +96,7 @@ def _input(model: Network, image: Any) -> Tensor:
     return like_parameters(_module(model), x)
 
 
-def feature_maps(model: Network, image: Any, layers: str | Iterable[str] | None = None) -> dict[str, Tensor]:
+def feature_maps(model: ModelLike, image: Any, layers: str | Iterable[str] | None = None) -> dict[str, Tensor]:
     """The activations of any layers, from one pass.
 
     ``conv1`` is the convolution's own output and ``relu1`` what the ReLU makes of it, whether or not the network
@@ -120,7 +119,7 @@ def feature_maps(model: Network, image: Any, layers: str | Iterable[str] | None 
     if layers is not None:
         chosen = {name: _layer(model, name) for name in ([layers] if isinstance(layers, str) else layers)}
         wanted = {name: module for name, module in wanted.items() if name in chosen}
-    module, x = _module(model), _input(model, image)
+    module, x = _bare(model), _input(model, image)
     with evaluating(module), torch.no_grad(), _recording(wanted) as maps:
         module(x)
     return {name: maps[name] for name in wanted if name in maps}
@@ -145,7 +144,7 @@ def _recording(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
             handle.remove()
 
 
-def filters(model: Network, layer: str = "conv1") -> Tensor:
+def filters(model: ModelLike, layer: str = "conv1") -> Tensor:
     """A copy of a convolution's weights, ``(O, I, kH, kW)``; I is the number of maps in one group.
 
     Raises:
@@ -213,7 +212,7 @@ class Patch:
     pixels: Tensor
 
 
-def top_patches(model: Network, images: Any, layer: str, channel: int, k: int = 9) -> list[Patch]:
+def top_patches(model: ModelLike, images: Any, layer: str, channel: int, k: int = 9) -> list[Patch]:
     """What a channel looks for: the k patches, over all pictures, at which its map peaks highest.
 
     Zeiler and Fergus (2013) show units this way. A position counts when no direct neighbour is higher, so one bright
@@ -229,7 +228,7 @@ def top_patches(model: Network, images: Any, layer: str, channel: int, k: int = 
     Raises:
         AlexNetError: no such layer or channel, or a network whose receptive fields are not known.
     """
-    spec = _spec(_module(model))
+    spec = _spec(_bare(model))
     if spec is None:
         raise AlexNetError(
             "top_patches needs receptive fields, so a network of list_models() or torchvision's AlexNet."
@@ -237,7 +236,7 @@ def top_patches(model: Network, images: Any, layer: str, channel: int, k: int = 
     _layer(model, layer)
     best: list[Patch] = []
     seen = 0
-    for x in _batches(model, images):
+    for x in _input_batches(model, images):
         maps = _maps_of(feature_maps(model, x, layer)[layer], layer, channel)
         best += _peaks(model, spec, layer, x, maps, k, seen)
         best = sorted(best, key=lambda patch: -patch.activation)[:k]
@@ -245,7 +244,7 @@ def top_patches(model: Network, images: Any, layer: str, channel: int, k: int = 
     return best
 
 
-def _batches(model: Network, images: Any) -> Iterator[Tensor]:
+def _input_batches(model: ModelLike, images: Any) -> Iterator[Tensor]:
     """``(n, 3, H, W)`` parts of a tensor or of any number of pictures."""
     if isinstance(images, Tensor):
         yield from map(channels_last, torch.split(_input(model, images), BATCH_SIZE))
@@ -253,7 +252,7 @@ def _batches(model: Network, images: Any) -> Iterator[Tensor]:
     if not isinstance(model, Pretrained):
         raise AlexNetError("A bare model takes a preprocessed tensor; give what load_pretrained returns with pictures.")
     for batch in prepared(images, model.preprocess.crop, BATCH_SIZE):
-        crops = [expect(crop) for _, crop in batch]
+        crops = [unwrap(crop) for _, crop in batch]
         yield like_parameters(model.model, model.preprocess.batch(crops))
 
 
@@ -265,7 +264,7 @@ def _maps_of(activations: Tensor, layer: str, channel: int) -> Tensor:
     return chosen if chosen.ndim == 3 else chosen[:, None, None]
 
 
-def _peaks(model: Network, spec: Spec, layer: str, x: Tensor, maps: Tensor, k: int, seen: int) -> list[Patch]:
+def _peaks(model: ModelLike, spec: Spec, layer: str, x: Tensor, maps: Tensor, k: int, seen: int) -> list[Patch]:
     """The k highest local maxima of a batch's maps ``(N, H, W)``, as patches of ``x``."""
     is_peak = maps == F.max_pool2d(maps[:, None], 3, stride=1, padding=1)[:, 0]
     if maps[0].numel() > 1:
@@ -282,14 +281,14 @@ def _peaks(model: Network, spec: Spec, layer: str, x: Tensor, maps: Tensor, k: i
     return patches
 
 
-def _pixels(model: Network, x: Tensor, box: tuple[int, int, int, int]) -> Tensor:
+def _pixels(model: ModelLike, x: Tensor, box: tuple[int, int, int, int]) -> Tensor:
     top, left, bottom, right = box
     shown = model.preprocess.denormalize(x) if isinstance(model, Pretrained) else x
     return shown[:, top:bottom, left:right].cpu().clone()
 
 
 def occlusion(
-    model: Network,
+    model: ModelLike,
     image: Any,
     target: int | str,
     *,
@@ -337,7 +336,7 @@ def occlusion(
     return torch.cat(parts).reshape(len(tops), len(lefts))
 
 
-def _class_index(model: Network, target: int | str) -> int:
+def _class_index(model: ModelLike, target: int | str) -> int:
     if isinstance(target, int):
         return target
     if not isinstance(model, Pretrained) or target not in model.categories:
@@ -351,7 +350,7 @@ def _probability_of(index: int, probabilities: Tensor) -> Tensor:
     return probabilities[:, index]
 
 
-def embed(model: Network, images: Any, layer: str = "relu7") -> Tensor:
+def embed(model: ModelLike, images: Any, layer: str = "relu7") -> Tensor:
     """One vector a picture: the activations of a layer, flattened.
 
     The default is the last hidden layer after its ReLU, the vector of the paper's Fig. 4 (section 6.1). Pictures are
@@ -366,7 +365,7 @@ def embed(model: Network, images: Any, layer: str = "relu7") -> Tensor:
         ``(N, F)`` float32 on the CPU.
     """
     _layer(model, layer)
-    parts = [feature_maps(model, x, layer)[layer].flatten(1).float().cpu() for x in _batches(model, images)]
+    parts = [feature_maps(model, x, layer)[layer].flatten(1).float().cpu() for x in _input_batches(model, images)]
     if not parts:
         raise AlexNetError("There are no pictures to embed.")
     return torch.cat(parts)

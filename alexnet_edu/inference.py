@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -13,23 +12,25 @@ from html import escape
 from itertools import chain, islice
 from math import ceil
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from threading import Lock
+from typing import Any, overload
 
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.parallel import WORKERS, attempt, in_batches, in_threads, unwrap
 from alexnet_edu.weights import Preprocess, Pretrained, centre_crop, load_pretrained
 
-__all__ = ["Prediction", "class_probabilities", "evaluating", "predict", "predict_many", "prepared", "ten_crop"]
+__all__ = ["Prediction", "class_probabilities", "evaluating", "predict", "predict_many", "ten_crop"]
 
 BATCH_SIZE = 32
-_WORKERS = min(8, os.cpu_count() or 1)
 
-Item = TypeVar("Item")
-T = TypeVar("T")
 Views = Callable[[Any], list[Image.Image]]
+
+_EVALUATED: dict[nn.Module, tuple[int, bool]] = {}  # how many blocks hold a module in eval mode, and its own mode
+_EVALUATED_LOCK = Lock()
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,11 @@ def _files(folder: Path) -> list[Path]:
 
 def default_pretrained() -> Pretrained:
     """What ``load_pretrained("auto")`` gives, loaded once for each value of ``ALEXNET_EDU_WEIGHTS``."""
-    return _auto(os.environ.get("ALEXNET_EDU_WEIGHTS"))
+    return _default_for(os.environ.get("ALEXNET_EDU_WEIGHTS"))
 
 
 @cache
-def _auto(choice: str | None) -> Pretrained:
+def _default_for(choice: str | None) -> Pretrained:
     return load_pretrained("auto")
 
 
@@ -162,34 +163,34 @@ def _one_or_list(
 ) -> Prediction | list[Prediction]:
     several = isinstance(image, (list, tuple))
     found = _classify(image if several else [image], pretrained, views, top_k, BATCH_SIZE // crops)
-    results = [expect(result) for _, result in found]
+    results = [unwrap(result) for _, result in found]
     return results if several else results[0]
 
 
 def _classify(
     images: Iterable[Any], pretrained: Pretrained, views: Views, top_k: int, batch_size: int
 ) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
-    """One batch is read in threads and all cores share the network's work; of several, each has a core of its own."""
+    """A single batch is read in threads and has every core for its pass; several run side by side, on one core each."""
     classes = len(pretrained.categories)
     if not 1 <= top_k <= classes:
         raise AlexNetError(f"top_k must be between 1 and {classes:,}, the number of classes, not {top_k}.")
     cores = torch.get_num_threads()
-    workers = min(_WORKERS, cores)
+    workers = min(WORKERS, cores)
     if isinstance(images, Sized) and 0 < batch_size < len(images):
         rounds = ceil(len(images) / (batch_size * workers))
         batch_size = ceil(len(images) / (rounds * workers))  # all end at the same time
-    batches = _batches(images, batch_size)
+    batches = in_batches(images, batch_size)
     first = list(islice(batches, 2))
     classify = partial(_classify_batch, pretrained, views, top_k)
     if len(first) < 2:
-        with ThreadPoolExecutor(_WORKERS) as pool:
+        with ThreadPoolExecutor(WORKERS) as pool:
             for batch in first:
                 yield from classify(pool.map, batch)
         return
     own_cores = partial(torch.set_num_threads, cores // workers)
     try:
         with evaluating(pretrained.model):  # all the while: the threads share the modes of its modules
-            for results in _in_threads(partial(classify, map), chain(first, batches), workers, workers + 1, own_cores):
+            for results in in_threads(partial(classify, map), chain(first, batches), workers, workers + 1, own_cores):
                 yield from results
     finally:
         torch.set_num_threads(cores)  # what ``own_cores`` sets holds for later threads, too
@@ -199,7 +200,7 @@ def _classify_batch(
     pretrained: Pretrained, views: Views, top_k: int, each: Callable[..., Iterable[Any]], images: list[Any]
 ) -> list[tuple[Any, Prediction | AlexNetError]]:
     """All in one pass; ``each`` is ``map`` or one that does the reading in threads."""
-    crops = list(each(partial(_attempt, views), images))
+    crops = list(each(partial(attempt, views), images))
     found = iter(_predictions(pretrained, [c for c in crops if not isinstance(c, AlexNetError)], top_k))
     results = [c if isinstance(c, AlexNetError) else next(found) for c in crops]
     return list(zip(images, results, strict=True))
@@ -246,63 +247,24 @@ def channels_last(x: Tensor) -> Tensor:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for the block; afterwards every module is in the mode it was in, whatever happens."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
+    """Eval mode for the block; afterwards every module is in the mode it was in, whatever happens.
+
+    Blocks of several threads may overlap: the last to end restores the modes. To train a model while another thread
+    has it in such a block is a mistake, as it would be with ``model.eval()``.
+    """
+    modules = list(model.modules())
+    with _EVALUATED_LOCK:
+        for module in modules:
+            blocks, mode = _EVALUATED.get(module, (0, module.training))
+            _EVALUATED[module] = blocks + 1, mode
+        model.eval()
     try:
         yield
     finally:
-        for module, training in modes.items():
-            module.training = training
-
-
-def prepared(
-    images: Iterable[Any], prepare: Callable[[Any], T], batch_size: int
-) -> Iterator[list[tuple[Any, T | AlexNetError]]]:
-    """Batches of items with what ``prepare`` makes of them, made in threads while the caller works on the last batch.
-
-    An ``AlexNetError`` takes the place of the result of its item. At most two batches are held.
-    """
-    results = _in_threads(lambda item: (item, _attempt(prepare, item)), images, _WORKERS, 2 * batch_size)
-    return _batches(results, batch_size)
-
-
-def _batches(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:
-    if batch_size < 1:
-        raise AlexNetError(f"batch_size must be at least 1, not {batch_size}.")
-    todo = iter(items)
-    return iter(lambda: list(islice(todo, batch_size)), [])
-
-
-def _in_threads(
-    work: Callable[[Item], T],
-    items: Iterable[Item],
-    threads: int,
-    ahead: int,
-    begin: Callable[[], object] | None = None,
-) -> Iterator[T]:
-    """``work`` of each item in order, ``ahead`` of them at most in work or done; each thread calls ``begin`` first."""
-    pool = ThreadPoolExecutor(threads, initializer=begin)
-    waiting: deque[Future[T]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) == ahead:
-                yield waiting.popleft().result()
-        yield from (future.result() for future in waiting)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def expect(result: T | AlexNetError) -> T:
-    """The result of an item of ``prepared``, for those who cannot go on without it."""
-    if isinstance(result, AlexNetError):
-        raise result
-    return result
-
-
-def _attempt(prepare: Callable[[Any], T], item: Any) -> T | AlexNetError:
-    try:
-        return prepare(item)
-    except AlexNetError as error:
-        return error
+        with _EVALUATED_LOCK:
+            for module in modules:
+                blocks, mode = _EVALUATED.pop(module)
+                if blocks > 1:
+                    _EVALUATED[module] = blocks - 1, mode
+                else:
+                    module.training = mode

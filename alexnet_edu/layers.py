@@ -1,45 +1,62 @@
-"""The modules that PyTorch lacks, does differently or slowly: LRN, rounded-up convolution, 2012's dropout, pooling."""
+"""The modules that PyTorch lacks, does differently or slowly: LRN, rounded-up convolution, 2012's dropout, pooling.
+
+Where the layer is one of PyTorch's, so is the type of the module: tools that count operations, explain or quantise a
+network go by ``type(module)`` and pass over a subclass, most of them in silence.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["CeilConv2d", "Dropout2012", "LocalResponseNorm", "MaxPool2d", "SpatialResponseNorm"]
+__all__ = ["CeilConv2d", "Dropout2012", "LocalResponseNorm", "MaxPool2d", "SpatialResponseNorm", "recorded"]
+
+# torch.fx writes these down as one step each instead of looking inside.
+torch.fx.wrap("_across_maps")
+torch.fx.wrap("_within_maps")
 
 # Values that a pass over a part of the batch touches at a time on a CPU: in float32 they and three temporaries stay in
 # a core's second-level cache. LRN and pooling are bound by memory traffic, so this alone is most of their speed.
 _CHUNK = 1 << 18
 
 
-class CeilConv2d(nn.Conv2d):
+def recorded(x: Tensor) -> bool:
+    """Whether a tool only writes down what happens to ``x``: a compiler, an exporter, a tracer or ``torch.fx``."""
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return tracing or torch.compiler.is_compiling() or isinstance(x, torch.fx.Proxy)
+
+
+def CeilConv2d(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0, groups: int = 1
+) -> nn.Conv2d:
     """A convolution whose output size is rounded *up*, as in the 2012 code.
 
-    The pixels that are missing at the right and at the bottom count as zero.
+    The pixels that are missing at the right and at the bottom count as zero: a forward pre-hook appends them.
 
     Maps ``(N, C, H, W)`` to ``(N, out_channels, H', W')`` with ``H' = 1 + ceil((H + 2 * padding - kernel) / stride)``.
     At 224 pixels the 11 x 11, stride 4 convolution gives 55 rows this way, where PyTorch's rule gives 54.
     """
+    conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups)
+    conv.register_forward_pre_hook(_append_zeros)
+    return conv
 
-    @property
-    def _pads(self) -> tuple[int, ...]:
-        if isinstance(self.padding, str):
-            raise ValueError("CeilConv2d takes its padding as a number of pixels, not as a word.")
-        return self.padding
 
-    def forward(self, input: Tensor) -> Tensor:
-        """See the class."""
-        below, right = (
-            (k - side - 2 * pad) % s
-            for side, k, s, pad in zip(input.shape[-2:], self.kernel_size, self.stride, self._pads, strict=True)
-        )
-        return super().forward(F.pad(input, (0, right, 0, below)) if right or below else input)
+def _append_zeros(conv: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    assert isinstance(conv, nn.Conv2d) and isinstance(conv.padding, tuple)
+    (x,) = inputs
+    below, right = (
+        (k - side - 2 * pad) % s
+        for side, k, s, pad in zip(x.shape[-2:], conv.kernel_size, conv.stride, conv.padding, strict=True)
+    )
+    # A trace has to hold for pictures of other sizes, so the padding is part of it even where there is none.
+    padded = torch.jit.is_tracing() or right or below  # type: ignore[attr-defined, no-untyped-call]
+    return (F.pad(x, (0, right, 0, below)) if padded else x,)
 
 
 class LocalResponseNorm(nn.Module):
@@ -49,10 +66,13 @@ class LocalResponseNorm(nn.Module):
     map count zeros there. With ``groups=1`` it equals ``torch.nn.LocalResponseNorm`` with the same arguments;
     ``groups=2`` keeps the windows inside each tower, as on the two GPUs of 2012.
 
-    On a CPU it works through the batch in parts that stay in the cache; under ``torch.compile`` and
-    ``torch.export`` it is one expression for the compiler to fuse. Arithmetic is in float32 at least; only compiled,
-    with the maps last in memory, squares of bfloat16 and their sums stay in bfloat16, which adds little to the
-    rounding of the result while ``k`` outweighs them, and at most ``2 * beta`` times that rounding.
+    On a CPU it works through the batch in parts that stay in the cache; where a tool writes the pass down
+    (``torch.compile``, ``torch.export``, ``torch.jit.trace``) it is one expression. It can be differentiated any
+    number of times, forwards and backwards, and mapped by ``torch.func.vmap``.
+
+    Arithmetic is in float32 at least; only compiled, with the maps last in memory, squares of bfloat16 and their sums
+    stay in bfloat16, which adds little to the rounding of the result while ``k`` outweighs them, and at most
+    ``2 * beta`` times that rounding.
 
     Args:
         size: maps in a window, odd.
@@ -76,35 +96,38 @@ class LocalResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        if x.shape[1] % self.groups:
-            raise ValueError(f"{x.shape[1]} maps can't be divided into {self.groups} groups.")
-        if x.is_meta or torch.compiler.is_compiling():  # the second is true of export, too
-            return self._expression(x)
-        return _ChunkedLRN.apply(x, self.size, self.alpha, self.beta, self.k, self.groups)  # type: ignore[no-any-return, no-untyped-call]
-
-    def _expression(self, x: Tensor) -> Tensor:
-        """The definition, written for a compiler."""
-        if _maps_last(x):
-            with torch.autocast(x.device.type, enabled=False):
-                squares = (x if x.dtype == torch.bfloat16 else _wide(x)).square()
-                near = _near(squares, self.size, self.groups)[:, :, None, None]
-                mean_square = F.conv2d(squares, near) * (self.alpha / self.size)
-            return (_wide(x) * _power(self.k + _wide(mean_square), self.beta)).to(x.dtype)
-        wide = _wide(x)
-        towers = wide.reshape(len(wide), self.groups, -1, *wide.shape[2:])
-        reach = self.size // 2
-        padding = [0, 0] * (towers.ndim - 3) + [reach, reach]
-        squares = F.pad(towers.square(), padding)
-        maps = towers.shape[2]
-        total = squares.narrow(2, 0, maps)
-        for i in range(1, self.size):
-            total = total + squares.narrow(2, i, maps)
-        scale = _power(self.k + self.alpha / self.size * total, self.beta)
-        return (towers * scale).reshape(wide.shape).to(x.dtype)
+        return _across_maps(x, self.size, self.alpha, self.beta, self.k, self.groups)
 
     def extra_repr(self) -> str:
         """What ``print(module)`` shows."""
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, groups={self.groups}"
+
+
+def _across_maps(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
+    if x.shape[1] % groups:
+        raise ValueError(f"{x.shape[1]} maps can't be divided into {groups} groups.")
+    if x.is_meta or recorded(x):
+        return _expression(x, size, alpha, beta, k, groups)
+    return _ChunkedLRN.apply(x, (size, alpha, beta, k, groups))  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _expression(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
+    """LRN by its definition: for a compiler to fuse, an exporter to write down or autograd to differentiate again."""
+    if _maps_last(x):
+        with torch.autocast(x.device.type, enabled=False):
+            squares = (x if x.dtype == torch.bfloat16 else _wide(x)).square()
+            mean_square = F.conv2d(squares, _near(squares, size, groups)[:, :, None, None]) * (alpha / size)
+        return (_wide(x) * _power(k + _wide(mean_square), beta)).to(x.dtype)
+    wide = _wide(x)
+    towers = wide.reshape(wide.shape[0], groups, -1, *wide.shape[2:])
+    reach = size // 2
+    squares = F.pad(towers.square(), [0, 0] * (towers.ndim - 3) + [reach, reach])
+    maps = towers.shape[2]
+    total = squares.narrow(2, 0, maps)
+    for i in range(1, size):
+        total = total + squares.narrow(2, i, maps)
+    scale = _power(k + alpha / size * total, beta)
+    return (towers * scale).reshape(wide.shape).to(x.dtype)
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -131,10 +154,9 @@ class _ChunkedLRN(torch.autograd.Function):
     """LRN and its derivative, a few pictures at a time; only the input is kept for the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
+    def forward(x: Tensor, settings: tuple[int, float, float, float, int]) -> Tensor:
+        size, alpha, beta, k, groups = settings
         x = x if _maps_last(x) else x.contiguous()
-        ctx.save_for_backward(x)
-        ctx.settings = size, alpha, beta, k, groups
         out, axis = torch.empty_like(x), _maps_axis(x)
         for part, result in _parts(groups, x, out):
             wide = _wide(part)
@@ -143,11 +165,19 @@ class _ChunkedLRN(torch.autograd.Function):
         return out
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ctx.settings = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         """dL/dx_i = g_i d_i^-beta - 2 alpha beta / n * x_i * (sum over windows of g x d^(-beta - 1))_i."""
         (x,) = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the derivative will be differentiated, too
+            return torch.func.vjp(lambda x: _expression(x, *ctx.settings), x)[1](grad)[0], None
         size, alpha, beta, k, groups = ctx.settings
+        x = x if _maps_last(x) else x.contiguous()
         grad = torch.empty_like(x).copy_(grad)
         out, axis = torch.empty_like(x), _maps_axis(x)
         for part, grad_part, result in _parts(groups, x, grad, out):
@@ -158,7 +188,18 @@ class _ChunkedLRN(torch.autograd.Function):
             through.mul_(direct)
             sums = _add_neighbours(through.clone(), through, size, axis)
             torch.sub(direct, sums.mul_(wide), alpha=2 * beta * alpha / size, out=result)
-        return out, None, None, None, None, None
+        return out, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, settings: None) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return torch.func.jvp(lambda x: _expression(x, *ctx.settings), (x,), (tangent,))[1]  # type: ignore[no-any-return]
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, None], x: Tensor, settings: Any) -> tuple[Tensor, int]:
+        """Pictures do not touch each other, so the mapped dimension is one more part of the batch."""
+        x = x.movedim(in_dims[0], 0)
+        return _ChunkedLRN.apply(x.flatten(0, 1), settings).unflatten(0, x.shape[:2]), 0  # type: ignore[no-untyped-call]
 
 
 def _maps_last(x: Tensor) -> bool:
@@ -230,47 +271,49 @@ class SpatialResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        wide = _wide(x)
-        mean_square = F.avg_pool2d(wide.square(), self.size, stride=1, padding=self.size // 2)
-        return (wide * _power(self.k + self.alpha * mean_square, self.beta)).to(x.dtype)
+        return _within_maps(x, self.size, self.alpha, self.beta, self.k)
 
     def extra_repr(self) -> str:
         """What ``print(module)`` shows."""
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
-class MaxPool2d(nn.MaxPool2d):
+def _within_maps(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    wide = _wide(x)
+    mean_square = F.avg_pool2d(wide.square(), size, stride=1, padding=size // 2)
+    return (wide * _power(k + alpha * mean_square, beta)).to(x.dtype)
+
+
+def MaxPool2d(kernel_size: int, stride: int, ceil_mode: bool = False) -> nn.MaxPool2d:
     """``torch.nn.MaxPool2d``, the same values several times as fast on a CPU.
 
     PyTorch's looks at one window at a time where memory has the places last. Here the largest of each column of a
     window, and then the largest of these, take whole rows at once. Not in training, where PyTorch's keeps in mind
     which place was the largest.
 
-    Shape:
-        ``(N, C, H, W)`` to ``(N, C, H', W')``.
+    Maps ``(N, C, H, W)`` to ``(N, C, H', W')``.
     """
+    pool = nn.MaxPool2d(kernel_size, stride, ceil_mode=ceil_mode)
+    pool.forward = partial(_pool, pool, kernel_size, stride)  # type: ignore[method-assign]
+    return pool
 
-    kernel_size: int
-    stride: int
 
-    def __init__(self, kernel_size: int, stride: int, ceil_mode: bool = False) -> None:
-        super().__init__(kernel_size, stride, ceil_mode=ceil_mode)
+def _pool(pool: nn.MaxPool2d, size: int, stride: int, x: Tensor) -> Tensor:
+    slow = x.device.type == "cpu" and x.ndim == 4 and x.is_contiguous()
+    kept = torch.is_grad_enabled() and x.requires_grad
+    if not slow or kept or recorded(x) or not _whole_windows(x, size, stride, pool.ceil_mode):
+        return nn.MaxPool2d.forward(pool, x)  # type: ignore[no-any-return]
+    rows = (_largest(part, 2, size, stride) for part in torch.split(x, _at_once(x)))
+    return torch.cat([_largest(part, 3, size, stride) for part in rows])
 
-    def forward(self, input: Tensor) -> Tensor:
-        """See the class."""
-        slow = input.device.type == "cpu" and input.ndim == 4 and input.is_contiguous()
-        kept = torch.is_grad_enabled() and input.requires_grad
-        recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        if slow and not kept and not recorded and self._whole_windows(input):
-            return torch.cat([self._largest(self._largest(part, 2), 3) for part in torch.split(input, _at_once(input))])
-        return super().forward(input)  # type: ignore[no-any-return]
 
-    def _whole_windows(self, x: Tensor) -> bool:
-        beyond = [side - self.kernel_size for side in x.shape[2:]]
-        return min(beyond) >= 0 and not (self.ceil_mode and any(pixels % self.stride for pixels in beyond))
+def _whole_windows(x: Tensor, size: int, stride: int, ceil_mode: bool) -> bool:
+    beyond = [side - size for side in x.shape[2:]]
+    return min(beyond) >= 0 and not (ceil_mode and any(pixels % stride for pixels in beyond))
 
-    def _largest(self, x: Tensor, axis: int) -> Tensor:
-        return reduce(torch.maximum, x.unfold(axis, self.kernel_size, self.stride).unbind(-1))
+
+def _largest(x: Tensor, axis: int, size: int, stride: int) -> Tensor:
+    return reduce(torch.maximum, x.unfold(axis, size, stride).unbind(-1))
 
 
 class Dropout2012(nn.Module):

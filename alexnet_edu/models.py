@@ -7,7 +7,6 @@ from functools import singledispatch
 from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from alexnet_edu import layers, specs
@@ -16,14 +15,15 @@ from alexnet_edu.geometry import accepts, size_message, trace
 from alexnet_edu.specs import Shape, Spec
 from alexnet_edu.variants import SPECS, get_spec
 
-__all__ = ["AlexNet", "build_layer", "get_model", "list_models"]
+__all__ = ["AlexNet", "build_layer", "get_model", "list_models", "unwrapped"]
 
 
 class AlexNet(nn.Module):
     """A network built from its spec, one child module a layer, in order and by name.
 
     ``for layer in model.children(): x = layer(x)`` is exactly the forward pass. No layer works in place, so
-    the value that a forward hook sees stays what it was.
+    the value that a forward hook sees stays what it was. A layer may be replaced (``model.fc8 = nn.Linear(...)``); a
+    module stored under another name is not part of the pass.
 
     Shape:
         ``(N, 3, H, W)`` to ``(N, num_classes)`` class scores (logits, before softmax).
@@ -45,15 +45,18 @@ class AlexNet(nn.Module):
             AlexNetError: the input has another number of sizes or channels, or a height or width that the network
                 can't take; the message gives the valid ones.
         """
+        if not layers.recorded(x):  # who writes the pass down would write down the search for valid sizes, too
+            self._check(x)
+        for layer in self.spec.layers:
+            x = self.get_submodule(layer.name)(x)
+        return x
+
+    def _check(self, x: Tensor) -> None:
         if x.ndim != 4 or x.shape[1] != 3:
             raise AlexNetError(f"The network takes a batch of RGB pictures, (N, 3, H, W), not {tuple(x.shape)}.")
         height, width = x.shape[2:]
-        # A compiler would trace the search for valid sizes, which takes minutes.
-        if not torch.compiler.is_compiling() and not (accepts(self.spec, height) and accepts(self.spec, width)):
+        if not (accepts(self.spec, height) and accepts(self.spec, width)):
             raise AlexNetError(size_message(self.spec, (height, width)))
-        for layer in self.children():
-            x = layer(x)
-        return x
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As ``torch.nn.Module.load_state_dict``; keys in torchvision's style (``features.0.weight``) work too."""
@@ -136,6 +139,13 @@ def _(layer: specs.Flatten, shape: Shape) -> nn.Module:
 @build_layer.register
 def _(layer: specs.Dropout, shape: Shape) -> nn.Module:
     return nn.Dropout(layer.p) if layer.scale_at == "train" else layers.Dropout2012(layer.p)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The network inside what ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel`` made of it."""
+    parallel = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    inner = model.module if parallel else getattr(model, "_orig_mod", None)
+    return unwrapped(inner) if isinstance(inner, nn.Module) else model
 
 
 def list_models() -> list[str]:

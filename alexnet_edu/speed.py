@@ -19,8 +19,8 @@ from alexnet_edu.weights import Preprocess, Pretrained
 
 __all__ = ["bf16_hardware", "keep_freed_memory", "optimize_for_inference"]
 
-Network = TypeVar("Network", Pretrained, AlexNet, nn.Module)
-Model = TypeVar("Model", bound=nn.Module)
+Given = TypeVar("Given", Pretrained, AlexNet, nn.Module)
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def bf16_hardware(device: torch.device | str = "cpu") -> bool:
@@ -32,8 +32,8 @@ def bf16_hardware(device: torch.device | str = "cpu") -> bool:
 
 
 def optimize_for_inference(
-    network: Network, *, compiled: bool = False, announce: Callable[[str], object] = print
-) -> Network:
+    network: Given, *, compiled: bool = False, announce: Callable[[str], object] = print
+) -> Given:
     """A copy that gives the same answers sooner: channels last in memory, and bfloat16 where the device has it.
 
     The copy and the original classify the sample pictures. Where their first labels differ in bfloat16, the copy is
@@ -46,8 +46,9 @@ def optimize_for_inference(
         announce: gets the line.
 
     Returns:
-        The copy, of the kind given, for ``predict``, ``ten_crop``, ``occlusion`` and the like, or to call with float32
-        pictures; its scores are of its own dtype, and it is not for training.
+        The copy, of the kind given, for everything that takes the original, or to call with float32 pictures; its
+        scores are of its own dtype, and it is not for training. Functions that look inside a compiled copy, as
+        ``feature_maps`` and ``embed`` do, run it uncompiled.
     """
     model = network.model if isinstance(network, Pretrained) else network
     if isinstance(network, Pretrained):
@@ -66,7 +67,7 @@ def optimize_for_inference(
     return replace(network, model=fast) if isinstance(network, Pretrained) else fast  # type: ignore[arg-type]
 
 
-def _converted(model: Model, dtype: torch.dtype, compiled: bool) -> Model:
+def _converted(model: Module, dtype: torch.dtype, compiled: bool) -> Module:
     fast = deepcopy(model).eval().requires_grad_(False).to(dtype)
     fast = nn.Module.to(fast, memory_format=torch.channels_last)
     fast.register_forward_pre_hook(_convert_inputs)
@@ -87,7 +88,9 @@ def _report(dtype: torch.dtype, compiled: bool, found: Tensor, expected: Tensor)
 
 
 def keep_freed_memory() -> bool:
-    """Asks glibc to keep what is freed for the next use, as the allocators of servers do; whether it agreed.
+    """Asks glibc to keep freed memory for the next use, as the allocators of servers do.
+
+    Returns whether glibc is the C library and took the setting.
 
     It lasts as long as the process, so ``alexnet-edu train`` and ``evaluate`` ask and a library call does not. By
     default blocks over 32 MiB go back to the system at once, and the next one is mapped again page by page. At

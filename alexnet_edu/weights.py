@@ -21,7 +21,7 @@ from torch import Tensor
 from alexnet_edu.download import DownloadError, download
 from alexnet_edu.errors import ImageError, WeightsError
 from alexnet_edu.images import load_image
-from alexnet_edu.models import AlexNet, get_model
+from alexnet_edu.models import AlexNet, get_model, unwrapped
 from alexnet_edu.variants import SPECS, get_spec
 
 __all__ = ["Preprocess", "Pretrained", "load_pretrained"]
@@ -117,12 +117,14 @@ class Pretrained:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        outputs = self.model.get_parameter("fc8.bias").numel()
+        outputs = unwrapped(self.model).get_parameter("fc8.bias").numel()
         if len(self.categories) != outputs:
             raise WeightsError(f"{self.name} has {outputs:,} outputs but {len(self.categories):,} categories.")
 
     def __repr__(self) -> str:
-        return f"{self.name}: {self.model.spec.title}; {len(self.categories):,} classes; {self.source}"
+        network = unwrapped(self.model)
+        assert isinstance(network, AlexNet)
+        return f"{self.name}: {network.spec.title}; {len(self.categories):,} classes; {self.source}"
 
 
 def load_pretrained(
@@ -155,7 +157,7 @@ def load_pretrained(
             weights that fit no network, or no labels.
     """
     if name == "auto":
-        return _auto(announce)
+        return _choose(announce)
     if name in ("small", "imagenet"):
         return _small() if name == "small" else _imagenet(seconds=None)
     if not os.path.isfile(name):
@@ -165,7 +167,7 @@ def load_pretrained(
     return _from_file(Path(name), model, categories)
 
 
-def _auto(announce: Callable[[str], object]) -> Pretrained:
+def _choose(announce: Callable[[str], object]) -> Pretrained:
     chosen = os.environ.get("ALEXNET_EDU_WEIGHTS") or "auto"
     why = ""
     if chosen != "auto":

@@ -20,10 +20,10 @@ from alexnet_edu.inference import (
     evaluating,
     predict,
     predict_many,
-    prepared,
     ten_crop,
     ten_views,
 )
+from alexnet_edu.parallel import prepared
 from alexnet_edu.weights import Preprocess, Pretrained
 
 
@@ -80,7 +80,7 @@ def test_a_bad_picture_raises(pretrained: Pretrained, tmp_path: Path) -> None:
 
 def test_the_default_is_loaded_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("ALEXNET_EDU_WEIGHTS", "small")
-    inference._auto.cache_clear()
+    inference._default_for.cache_clear()
     assert predict(sample_images()["cat"]) == predict(sample_images()["cat"])
     assert capsys.readouterr().out.count("Weights: small") == 1
 
@@ -169,7 +169,7 @@ def test_many_pictures_go_through_a_bad_one(pretrained: Pretrained, tmp_path: Pa
 
 def test_memory_is_bounded_and_every_core_has_a_batch(pretrained: Pretrained, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless stream: a batch a thread and one more are taken ahead, and afterwards torch is as it was."""
-    monkeypatch.setattr(inference, "_WORKERS", 2)
+    monkeypatch.setattr(inference, "WORKERS", 2)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     taken = 0
@@ -206,6 +206,29 @@ def test_modes_stay_while_threads_share_a_model() -> None:
     for _, found in predict_many([sample] * 12, pretrained, batch_size=1):
         assert isinstance(found, Prediction) and close(found, expected, pretrained)
     assert all(module.training for module in pretrained.model.modules())
+
+
+def test_blocks_of_several_threads_leave_the_mode_as_it_was() -> None:
+    """The first to enter is not the last to leave, and blocks of a part lie within blocks of the whole."""
+    pretrained = random_pretrained()
+    model, part = pretrained.model, nn.Sequential(pretrained.model.drop6)
+    model.train()
+    first, second, third = evaluating(model), evaluating(part), evaluating(model)
+    for block in (first, second, third):
+        block.__enter__()
+    for block in (first, third):
+        block.__exit__(None, None, None)
+        assert not model.drop6.training
+    assert model.training and model.fc8.training
+    second.__exit__(None, None, None)
+    assert model.drop6.training
+
+    sample = sample_images()["cat"]
+    expected = by_hand(random_pretrained(), sample)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: predict(sample, pretrained), range(32)))
+    assert all(close(prediction, expected, pretrained) for prediction in found)
+    assert all(module.training for module in model.modules()) and inference._EVALUATED == {}
 
 
 def test_errors_of_other_kinds_are_not_swallowed() -> None:

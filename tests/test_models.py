@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from alexnet_edu import AlexNetError, get_model, list_models
+from alexnet_edu import AlexNetError, feature_maps, get_model, list_models
+from alexnet_edu.models import unwrapped
 from alexnet_edu.variants import SPECS
 
 
@@ -38,6 +39,26 @@ def test_children_in_order_are_the_network():
             step = layer(step)
         assert torch.equal(step, model(x))
     assert [name for name, _ in model.named_children()] == [layer.name for layer in model.spec.layers]
+
+
+def test_a_module_that_is_only_stored_is_not_run():
+    torch.manual_seed(0)
+    model = get_model("small", num_classes=5).eval()
+    x = torch.randn(1, 3, 227, 227)
+    with torch.inference_mode():
+        expected = model(x)
+        model.probability, model.criterion = torch.nn.Softmax(1), torch.nn.CrossEntropyLoss()
+        assert torch.equal(model(x), expected)
+        model.fc8 = torch.nn.Linear(model.fc8.in_features, 3)
+        assert model(x).shape == (1, 3)
+    assert list(feature_maps(model, x)) == [layer.name for layer in model.spec.layers]
+
+
+def test_the_network_inside_its_wrappers():
+    model = get_model("small", num_classes=2)
+    for wrapped in (model, torch.nn.DataParallel(model), torch.compile(torch.nn.DataParallel(model))):
+        assert unwrapped(wrapped) is model
+    assert unwrapped(torch.nn.Linear(1, 1)) is not None
 
 
 def test_no_layer_works_in_place():

@@ -1,6 +1,8 @@
 import platform
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 from trained_files import random_pretrained
 
 from alexnet_edu import speed
-from alexnet_edu.features import occlusion
+from alexnet_edu.features import embed, feature_maps, filters, layer_modules, occlusion, top_patches
 from alexnet_edu.images import sample_images
 from alexnet_edu.inference import predict, ten_crop
 from alexnet_edu.models import AlexNet
@@ -33,6 +35,30 @@ def test_the_copy_gives_the_same_labels_and_says_what_it_costs(bf16: bool, monke
     for name, value in pretrained.model.state_dict().items():
         assert value.equal(before[name])
     assert all(parameter.requires_grad for parameter in pretrained.model.parameters())
+
+
+@pytest.mark.parametrize("wrap", ["compiled", "parallel"])
+def test_a_wrapped_network_keeps_the_names_of_its_layers(wrap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))  # no C++ compiler, no minute
+    pretrained, cat = random_pretrained(), sample_images()["cat"]
+    if wrap == "compiled":
+        wrapped = optimize_for_inference(pretrained, compiled=True, announce=lambda line: None)
+    else:
+        wrapped = replace(pretrained, model=nn.DataParallel(pretrained.model))
+    assert repr(wrapped) == repr(pretrained) and predict(cat, wrapped, 1).labels == predict(cat, pretrained, 1).labels
+    assert list(layer_modules(wrapped)) == list(layer_modules(pretrained))
+    for one in (wrapped, wrapped.model):
+        assert filters(one).shape == (48, 3, 11, 11)
+        x = wrapped.preprocess(cat)
+        torch.testing.assert_close(
+            feature_maps(one, x, "conv1")["conv1"].float(),
+            feature_maps(pretrained, x, "conv1")["conv1"],
+            rtol=0.05,
+            atol=0.1,
+        )
+    assert embed(wrapped, [cat]).shape == embed(pretrained, [cat]).shape
+    assert len(top_patches(wrapped, [cat], "relu5", 0, 2)) == len(top_patches(pretrained, [cat], "relu5", 0, 2))
+    assert occlusion(wrapped, cat, 0, patch=100, stride=100).shape == (2, 2)
 
 
 @pytest.mark.parametrize("bf16", [False, True])

@@ -269,7 +269,7 @@ def by_runtime(plan: Plan) -> Iterator[Row]:
     for batch in (1, plan.batch):
         x = _pictures(model.spec, batch, plan.device)
         file = io.BytesIO()
-        torch.onnx.export(nn.Sequential(*model.children()), (x,), file, dynamo=False)  # type: ignore[arg-type]
+        torch.onnx.export(model, (x,), file, dynamo=False)  # type: ignore[arg-type]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
