@@ -1,0 +1,111 @@
+"""What the page is told about its network: layers, sizes, costs and fields from the spec, labels, pictures, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from alexnet_edu.geometry import LayerInfo, layer_table
+from alexnet_edu.images import MAX_BYTES, MAX_PIXELS
+from alexnet_edu.specs import Layer, Spec
+from alexnet_edu.tiles import LEVELS, colour_scale
+
+__all__ = ["describe", "in_words"]
+
+# Labels as people say them, where an underscore for a space is not all that is odd about the data set's name.
+_WORDS = {
+    "Faces": "face with surroundings",
+    "Faces_easy": "face, close up",
+    "Leopards": "leopard",
+    "Motorbikes": "motorbike",
+    "airplanes": "aeroplane",
+    "bass": "bass (a fish)",
+    "brain": "brain",
+    "buddha": "Buddha",
+    "car_side": "car from the side",
+    "cougar_body": "cougar, whole",
+    "cougar_face": "cougar’s face",
+    "crocodile_head": "crocodile’s head",
+    "flamingo_head": "flamingo’s head",
+    "garfield": "Garfield",
+    "gerenuk": "gerenuk (an antelope)",
+    "hawksbill": "hawksbill turtle",
+    "joshua_tree": "Joshua tree",
+    "ketch": "ketch (two masts)",
+    "llama": "llama",
+    "okapi": "okapi",
+    "schooner": "schooner (a sailing ship)",
+    "snoopy": "Snoopy",
+    "tick": "tick (a parasite)",
+    "water_lilly": "water lily",
+    "windsor_chair": "Windsor chair",
+    "yin_yang": "yin and yang",
+}
+_DATA_SETS = {"caltech101": "Caltech-101"}
+
+
+def in_words(category: str) -> str:
+    """A category as people say it.
+
+    Example:
+        >>> in_words("water_lilly")
+        'water lily'
+    """
+    return _WORDS.get(category, category.replace("_", " "))
+
+
+def describe(
+    spec: Spec,
+    *,
+    name: str,
+    preprocess: Mapping[str, Any],
+    categories: Sequence[str],
+    metrics: Mapping[str, Any],
+    trained_on: str = "",
+) -> dict[str, Any]:
+    """Everything that the page knows about a network besides its weights, fit for JSON.
+
+    Args:
+        spec: the network.
+        name: of the weights.
+        preprocess: ``resize``, ``size``, ``mean`` and ``std``, as ``Preprocess`` has them.
+        categories: the label of each output, in order.
+        metrics: what the weights scored.
+        trained_on: the name of the data set, where it is known.
+    """
+    sized = spec.with_classes(len(categories))
+    table = layer_table(sized, preprocess["size"])
+    return {
+        "name": name,
+        "title": spec.title,
+        "layers": [_layer(layer, info) for layer, info in zip(sized.layers, table, strict=True)],
+        "preprocess": dict(preprocess),
+        "categories": list(categories),
+        "words": {category: in_words(category) for category in categories if in_words(category) != category},
+        "metrics": dict(metrics),
+        "trained_on": _DATA_SETS.get(trained_on, trained_on),
+        "limits": {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "longest": 100},
+        "colours": {"unsigned": _colours(signed=False), "signed": _colours(signed=True)},
+    }
+
+
+def _layer(layer: Layer, info: LayerInfo) -> dict[str, Any]:
+    """A layer's own settings and its row of the table. How weights began plays no part here."""
+    settings = {key: value for key, value in asdict(layer).items() if key != "init"}
+    return {
+        **settings,
+        "kind": info.kind,
+        "input": list(info.input_shape),
+        "output": list(info.output_shape),
+        "parameters": info.parameters,
+        "macs": info.macs,
+        "field": info.receptive_field,
+        "jump": info.jump,
+        "start": info.start,
+    }
+
+
+def _colours(*, signed: bool) -> str:
+    """The steps of a colour scale as hexadecimal RGB, one after the other."""
+    return colour_scale(signed=signed)[:LEVELS].tobytes().hex()

@@ -1,0 +1,92 @@
+"""The files of the page by the paths under which a browser asks for them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from alexnet_edu.images import sample_images
+from alexnet_edu.page.description import describe
+from alexnet_edu.variants import get_spec
+
+__all__ = ["page_files"]
+
+ROOM = Path(__file__).parent
+WEB = ROOM / "web"
+PICTURES = ROOM / "pictures"
+ASSETS = ROOM.parent / "assets"
+
+
+def page_files(weights: str = "small") -> dict[str, bytes]:
+    """All that a browser loads, by path: the page itself, ``network.json``, ``network.safetensors`` and pictures.
+
+    Args:
+        weights: as for ``load_pretrained``. Only the embedded network does without PyTorch.
+
+    Raises:
+        WeightsError: there are no such weights.
+    """
+    tensors, description = _embedded() if weights == "small" else _loaded(weights)
+    pictures = _pictures(description["categories"])
+    description["pictures"] = [entry for entry, _ in pictures]
+    own = {
+        str(path.relative_to(WEB).as_posix()): path.read_bytes() for path in sorted(WEB.rglob("*")) if path.is_file()
+    }
+    return {
+        **own,
+        "network.json": json.dumps(description, ensure_ascii=False).encode(),
+        "network.safetensors": tensors,
+        **{entry["file"]: data for entry, data in pictures},
+    }
+
+
+def _embedded() -> tuple[bytes, dict[str, Any]]:
+    """The embedded network's file as it is, and what its metadata say of it."""
+    path = ASSETS / "small.safetensors"
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as stream:
+        told = dict(stream.metadata() or {})
+    metrics = json.loads((ASSETS / "small.json").read_text(encoding="utf-8"))
+    return path.read_bytes(), describe(
+        get_spec(told["model"]),
+        name="small",
+        preprocess=json.loads(told["preprocess"]),
+        categories=json.loads(told["categories"]),
+        metrics=metrics,
+        trained_on=json.loads(told["training"])["data"],
+    )
+
+
+def _loaded(weights: str) -> tuple[bytes, dict[str, Any]]:
+    """Any other network in half precision, which a browser takes in half the time."""
+    from safetensors.torch import save
+
+    from alexnet_edu.weights import load_pretrained
+
+    pretrained = load_pretrained(weights, announce=lambda line: None)
+    halves = {name: value.half().contiguous() for name, value in pretrained.model.state_dict().items()}
+    return save(halves), describe(
+        pretrained.model.spec,
+        name=pretrained.name,
+        preprocess=asdict(pretrained.preprocess),
+        categories=pretrained.categories,
+        metrics=pretrained.metrics,
+    )
+
+
+def _pictures(categories: list[str]) -> list[tuple[dict[str, Any], bytes]]:
+    """First those that show something the network has a name for, then the samples: their entries and files."""
+    index = json.loads((PICTURES / "index.json").read_text(encoding="utf-8"))
+    known = [
+        ({**one, "author": index["author"], "licence": index["licence"]}, PICTURES / f"{one['name']}.jpg")
+        for one in index["pictures"]
+        if one["category"] in categories
+    ]
+    samples = [
+        ({**{key: value for key, value in asdict(one).items() if key != "path"}, "category": None}, one.path)
+        for one in sample_images().values()
+    ]
+    return [({**entry, "file": f"pictures/{path.name}"}, path.read_bytes()) for entry, path in known + samples]

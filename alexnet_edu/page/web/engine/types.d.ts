@@ -1,0 +1,111 @@
+// What the page's parts hand to each other. Types only: no browser loads this file.
+
+/** `[channels, height, width]` for maps, `[features]` for vectors. */
+export type Shape = number[];
+
+/** One step of the network with what it costs for one picture, as `alexnet_edu.page` writes it from the spec. */
+export interface Layer {
+  name: string;
+  kind: string;
+  input: Shape;
+  output: Shape;
+  parameters: number;
+  /** multiply-accumulates */
+  macs: number;
+  /** side in pixels of the square of the picture that one value depends on; null: all of it */
+  field: number | null;
+  /** pixels between the fields of neighbouring values */
+  jump: number | null;
+  /** first pixel of the first field, negative where padding comes first */
+  start: number | null;
+  kernel_size?: number;
+  stride?: number;
+  padding?: number;
+  groups?: number;
+  ceil?: boolean;
+  size?: number;
+  alpha?: number;
+  beta?: number;
+  k?: number;
+  output_size?: number;
+  p?: number;
+  scale_at?: "train" | "test";
+}
+
+export interface Preprocess {
+  resize: number;
+  size: number;
+  mean: number[];
+  std: number[];
+}
+
+/** What the page is told about the network; everything else comes with the weights. */
+export interface Description {
+  name: string;
+  title: string;
+  layers: Layer[];
+  preprocess: Preprocess;
+  categories: string[];
+  /** the labels as people say them, where they differ from the data set's names */
+  words: Record<string, string>;
+  /** what the weights scored, as their source states it */
+  metrics: Record<string, number>;
+  trained_on: string;
+  limits: { bytes: number; pixels: number; longest: number };
+  colours: { unsigned: string; signed: string };
+  pictures: Picture[];
+}
+
+export interface Picture {
+  name: string;
+  file: string;
+  caption: string;
+  author: string;
+  source: string;
+  licence: string;
+  /** the category it belongs to, where it is one of the network's; null: the network has no name for it */
+  category: string | null;
+}
+
+/** Values of one layer: row by row, channel by channel. */
+export interface Values {
+  shape: Shape;
+  data: Float32Array;
+}
+
+/** Where tensors of a safetensors file lie. */
+export interface Tensor {
+  shape: Shape;
+  data: Float32Array;
+}
+
+/** The two products, on memory that they share with whoever calls them. Pointers are in bytes. */
+export interface Kernel {
+  name: "WebAssembly" | "JavaScript";
+  memory: Float32Array;
+  places(
+    weights: number, bias: number, columns: number, out: number, depth: number, blocks: number, stride: number,
+  ): void;
+  vector(weights: number, bias: number, input: number, out: number, depth: number, blocks: number): void;
+}
+
+/** An RGB picture: three bytes a pixel, row by row. */
+export interface Rgb {
+  width: number;
+  height: number;
+  data: Uint8Array | Uint8ClampedArray;
+}
+
+/** What the reader does to the crop before the network sees it. */
+export interface Change {
+  /** times */
+  zoom: number;
+  /** degrees, anticlockwise */
+  turn: number;
+  /** times */
+  brightness: number;
+  /** standard deviation, share of the full range */
+  noise: number;
+  /** a grey square: side and centre in pixels; null: none */
+  patch: { side: number; x: number; y: number } | null;
+}
