@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from html import escape
 
 from alexnet_edu.geometry import LayerInfo, layer_table
+from alexnet_edu.palette import CYCLE, GREY, INK, by
 from alexnet_edu.specs import Conv, Layer, Linear, MaxPool, Shape, Spec
 
 __all__ = ["architecture_svg"]
@@ -20,8 +21,8 @@ HEIGHT, MAPS, UNITS = 2.0, 0.42, 0.05
 DEPTH = (0.68, -0.46)
 _BAR, _GAP, _POOL_GAP, _LINE = 16.0, 26.0, 10.0, 18.0
 _TOWER_DISTANCE = 290.0
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito: told apart with any colour vision
-_INK, _GREY, _HIGHLIGHT = "#222222", "#555555", "#B8860B"
+_TOWERS = CYCLE[:4]  # a colour for each
+_HIGHLIGHT = "#B8860B"
 _CHARACTER = 7.6  # screen pixels that a character of a label takes, about
 Point = tuple[float, float]
 
@@ -67,12 +68,12 @@ class _Stage:
 def _stages(spec: Spec) -> list[_Stage]:
     """What is drawn: the input, each layer with weights, and each layer that changes the size of the maps."""
     towers = max([layer.groups for layer in spec.layers if isinstance(layer, Conv)], default=1)
-    stages = [_Stage(None, spec.input_shape, (_GREY,))]
+    stages = [_Stage(None, spec.input_shape, (GREY,))]
     for layer, info in zip(spec.layers, layer_table(spec), strict=True):
         resizes = len(info.output_shape) == 3 and info.output_shape != info.input_shape
         if isinstance(layer, (Conv, Linear)) or resizes:
             joint = towers > 1 and layer is spec.layers[-1]
-            colours = (_GREY,) if joint else _COLOURS[:towers]
+            colours = (GREY,) if joint else _TOWERS[:towers]
             shape = (info.output_shape[0] // len(colours), *info.output_shape[1:])
             stages.append(_Stage(layer, shape, colours, info))
         elif layer.kind in ("ReLU", "LRN", "SpatialNorm", "Dropout"):
@@ -92,26 +93,22 @@ def _blocks(stages: list[_Stage]) -> list[list[_Stage]]:
     return blocks
 
 
-def _by(*sizes: int) -> str:
-    return " × ".join(f"{size:,}" for size in sizes)
-
-
 def _what(block: list[_Stage]) -> list[str]:
     """The label above a block: name, size in one tower, kernel, the steps that follow."""
     stage = block[0]
     if stage.layer is None:
-        return ["input", _by(*stage.shape[1:], stage.shape[0])]
+        return ["input", by(*stage.shape[1:], stage.shape[0])]
     if stage.flat:
         return [stage.name, f"{stage.shape[0]:,} units", *_folded(stage.steps)]
     conv = stage.layer
     assert isinstance(conv, Conv) and stage.info is not None
-    kernel = _by(conv.kernel_size, conv.kernel_size, stage.info.input_shape[0] // conv.groups)
-    lines = [stage.name, _by(*stage.shape[1:], stage.shape[0]), f"kernel {kernel}"]
+    kernel = by(conv.kernel_size, conv.kernel_size, stage.info.input_shape[0] // conv.groups)
+    lines = [stage.name, by(*stage.shape[1:], stage.shape[0]), f"kernel {kernel}"]
     lines += [f"stride {conv.stride}"] if conv.stride > 1 else []
     lines += _folded(stage.steps)
     for pool in block[1:]:
         kind = "max pool" if isinstance(pool.layer, MaxPool) else "average"
-        lines += [f"{kind} to {_by(*pool.shape[1:])}", *_folded(pool.steps)]
+        lines += [f"{kind} to {by(*pool.shape[1:])}", *_folded(pool.steps)]
     return lines
 
 
@@ -276,7 +273,7 @@ def _labels(blocks: list[list[_Stage]], lit: str) -> Iterator[tuple[float, str]]
             yield y, _text(centre, y, line, anchor if i else bold)
         for i, line in enumerate(cost):
             y = edge + 22 + _LINE * i
-            yield y, _text(centre, y, line, f'fill="{_GREY}" {anchor}')
+            yield y, _text(centre, y, line, f'fill="{GREY}" {anchor}')
 
 
 def _legend(y: float) -> str:
@@ -285,7 +282,7 @@ def _legend(y: float) -> str:
     x, parts = 10.0, [_text(10, y, "Drawn to scale (depth shortened):", 'text-anchor="start"')]
     x += 262
     for length, text in items:
-        parts.append(f'<path d="M{_n(x)} {_n(y - 9)}v8m0 -4h{_n(length)}m0 -4v8" stroke="{_INK}" fill="none"/>')
+        parts.append(f'<path d="M{_n(x)} {_n(y - 9)}v8m0 -4h{_n(length)}m0 -4v8" stroke="{INK}" fill="none"/>')
         parts.append(_text(x + length + 8, y, text, 'text-anchor="start"'))
         x += length + 8 + len(text) * _CHARACTER + 24
     return "".join(parts)
@@ -296,7 +293,7 @@ def _tower_names(blocks: list[list[_Stage]]) -> str:
     towers = max(stage.towers for block in blocks for stage in block)
     last = blocks[-1][0]
     return "".join(
-        _text(last.x, middle, f"tower {i + 1}", f'font-weight="bold" text-anchor="start" fill="{_COLOURS[i]}"')
+        _text(last.x, middle, f"tower {i + 1}", f'font-weight="bold" text-anchor="start" fill="{_TOWERS[i]}"')
         for i, middle in enumerate(_middles(towers))
         if towers > 1
     )
@@ -357,7 +354,7 @@ def architecture_svg(spec: Spec, *, highlight: str | None = None) -> str:
         f'viewBox="0 {_n(top)} {_n(right)} {_n(bottom + 24 - top)}" width="100%" '
         f'style="min-width:720px;max-width:{_n(right)}px;background:#fff">'
         f"<title>{escape(title)}</title><desc>{escape(_description(spec, blocks))}</desc>"
-        f'<g font-family="DejaVu Sans, Verdana, sans-serif" font-size="14" text-anchor="middle" fill="{_INK}" '
+        f'<g font-family="DejaVu Sans, Verdana, sans-serif" font-size="14" text-anchor="middle" fill="{INK}" '
         f'stroke-linejoin="round">'
         f"<g>{_drawing(placed, lit)}</g><g>{''.join(text for _, text in labels)}</g>"
         f"{_tower_names(blocks)}{_legend(bottom + 8)}</g></svg>"

@@ -15,6 +15,7 @@ from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import receptive_field_box
 from alexnet_edu.inference import BATCH_SIZE, channels_last, class_probabilities, evaluating, like_parameters
 from alexnet_edu.models import AlexNet, unwrapped
+from alexnet_edu.palette import by
 from alexnet_edu.parallel import prepared, unwrap
 from alexnet_edu.specs import Spec
 from alexnet_edu.variants import get_spec
@@ -322,7 +323,7 @@ def occlusion(
         raise AlexNetError(f"occlusion takes one picture, not {len(x)}.")
     height, width = x.shape[-2:]
     if not (1 <= patch <= min(height, width) and stride >= 1):
-        raise AlexNetError(f"A patch of {patch} every {stride} pixels does not fit a picture of {height} x {width}.")
+        raise AlexNetError(f"A patch of {patch} every {stride} pixels does not fit a picture of {by(height, width)}.")
     index = _class_index(model, target)
     tops, lefts = range(0, height - patch + 1, stride), range(0, width - patch + 1, stride)
     corners = [(top, left) for top in tops for left in lefts]

@@ -27,6 +27,7 @@ from PIL import Image
 from alexnet_edu import tiles
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import LayerTable, layer_table, receptive_field_box
+from alexnet_edu.palette import BLUE, CYCLE, GREY, SKY, VERMILLION, by
 from alexnet_edu.specs import Conv, Spec
 
 __all__ = [
@@ -48,11 +49,7 @@ __all__ = [
     "tower_scores",
 ]
 
-# Okabe and Ito's colours: told apart with any colour vision.
-BLUE, ORANGE, GREEN, PINK, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
-CYCLE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, "#000000")
-MARKERS = "osD^vPX"
-GREY = "#666666"
+MARKERS = "osD^vPX"  # one for each colour of the palette's cycle
 _DPI = 100
 _GRID_PIXELS = 1000
 
@@ -176,10 +173,6 @@ def _bar_beside(ax: Axes, limits: tuple[float, float], *, signed: bool, label: s
     ax.figure.colorbar(ScalarMappable(Normalize(*limits), cmap), ax=ax, label=label, fraction=0.046, pad=0.02)
 
 
-def _by(*sizes: int) -> str:
-    return " × ".join(map(str, sizes))
-
-
 # Filters
 
 
@@ -212,7 +205,7 @@ def filter_grid(
     weights, spec_groups = _weights(model, layer)
     seen = tiles.filter_view(weights, view, groups=groups or spec_groups, channel=channel, shared=shared)
     picture, how = seen.picture(width=_GRID_PIXELS), seen.how
-    shape = _by(*weights.shape[2:], weights.shape[1])
+    shape = by(*weights.shape[2:], weights.shape[1])
     title = title or f"{layer}: {len(weights)} filters of {shape}, {view} view"
     figure, ax = _axes(ax, 8, 0.6 + 7.8 * picture.height / picture.width)
     _picture(ax, picture, "nearest")
@@ -289,11 +282,11 @@ def feature_map_grid(
         figure = _figure(9.5, 0.9 + 6.1 * picture.height / picture.width)
         left, ax = figure.subplots(1, 2, width_ratios=(1, 2.6))
         left.imshow(crop)
-        _bare(left, f"what the\nnetwork saw\n{_by(crop.height, crop.width)} px", fontsize=9)
+        _bare(left, f"what the\nnetwork saw\n{by(crop.height, crop.width)} px", fontsize=9)
     else:
         figure, ax = _axes(ax, 8, 0.9 + 7 * picture.height / picture.width)
     dead = int(tiles.dead_maps(values).sum())
-    title = f"{layer}: {len(values)} maps of {_by(*values.shape[1:])}".removeprefix(": ")
+    title = f"{layer}: {len(values)} maps of {by(*values.shape[1:])}".removeprefix(": ")
     note = f"{dead} of {len(values)} are zero everywhere"
     _picture(ax, picture, "antialiased")
     _bar_beside(ax, limits, signed=signed, label="activation (one scale for all maps)")
@@ -402,7 +395,7 @@ def receptive_fields(
         va = "top" if (number % 2 == 1) == outside else "bottom"
         x, y = (x, y) if outside else ((right - 4, bottom - 5) if number % 2 else (left + 4, top + 5))
         ax.text(x, y, text, fontsize=8, va=va, ha="right" if number % 2 else "left", bbox=box)
-    title = f"What one unit sees, by layer, in pixels of {_by(side, side)} ({spec.name})"
+    title = f"What one unit sees, by layer, in pixels of {by(side, side)} ({spec.name})"
     ax.set(title=title, xlabel="column (pixels)", ylabel="row (pixels)")
     sides = ", ".join(f"{name} {table[name].receptive_field}" for name in layers)
     return _described(figure, f"{title}: nested squares on a photo with sides {sides}.")
@@ -439,7 +432,7 @@ def top5_bars(
 def _label_bars(ax: Axes, labels: Sequence[str], probabilities: Sequence[float], truth: str | None) -> None:
     """Five bars, the labels written on them; the true label's bar is orange and says so."""
     places = range(len(labels))
-    ax.barh(places, probabilities, color=[ORANGE if label == truth else SKY for label in labels], height=0.8)
+    ax.barh(places, probabilities, color=[VERMILLION if label == truth else SKY for label in labels], height=0.8)
     for place, (label, probability) in enumerate(zip(labels, probabilities, strict=True)):
         mark = " ✓" if label == truth else ""
         ax.text(0.015, place, f"{label}{mark}", va="center", fontsize=8)
@@ -475,7 +468,7 @@ def bars(
     """
     figure, ax = _axes(ax, 7.5, 1.1 + 0.34 * len(values))
     names, numbers = list(values), list(values.values())
-    ax.barh(names, numbers, color=[ORANGE if name in highlight else BLUE for name in names], log=log)
+    ax.barh(names, numbers, color=[VERMILLION if name in highlight else BLUE for name in names], log=log)
     ends = dict(zip(names, numbers, strict=True))
     for name, (low, high) in (spread or {}).items():
         ax.plot((low, high), (name, name), color="black", linewidth=2, marker="|")
@@ -575,7 +568,7 @@ def cost_bars(table: LayerTable, *, ax: Axes | None = None) -> Figure:
     parameters = [100 * row.parameters / table.total_parameters for row in rows]
     macs = [100 * row.macs / table.total_macs for row in rows]
     figure, ax = _axes(ax, 8, 1.3 + 0.36 * len(rows))
-    for values, side, colour in ((parameters, -1, BLUE), (macs, 1, ORANGE)):
+    for values, side, colour in ((parameters, -1, BLUE), (macs, 1, VERMILLION)):
         ax.barh(names, [side * value for value in values], color=colour)
         for name, value in zip(names, values, strict=True):
             align = "left" if side > 0 else "right"
@@ -589,7 +582,10 @@ def cost_bars(table: LayerTable, *, ax: Axes | None = None) -> Figure:
     ax.invert_yaxis()
     _tidy(ax, f"{table.spec.title}: two different places\n", xlabel="share of the whole network (%)")
     ax.grid(axis="y", visible=False)
-    heads = ((0.25, BLUE, f"parameters ({table.total_parameters:,})"), (0.75, ORANGE, f"MACs ({table.total_macs:,})"))
+    heads = (
+        (0.25, BLUE, f"parameters ({table.total_parameters:,})"),
+        (0.75, VERMILLION, f"MACs ({table.total_macs:,})"),
+    )
     for x, colour, text in heads:
         ax.text(x, 1.02, text, transform=ax.transAxes, ha="center", color=colour, fontweight="bold")
     most = names[int(np.argmax(parameters))], names[int(np.argmax(macs))]
@@ -607,7 +603,7 @@ def ilsvrc_history(results: Sequence[Mapping[str, Any]], *, ax: Axes | None = No
         ax: axes to draw on.
     """
     figure, ax = _axes(ax, 8.5, 4.6)
-    looks = {"other": ("hand-made features", GREY, "s"), "deep": ("deep network", ORANGE, "o")}
+    looks = {"other": ("hand-made features", GREY, "s"), "deep": ("deep network", VERMILLION, "o")}
     for kind, (label, colour, marker) in looks.items():
         entries = [entry for entry in results if entry["kind"] == kind]
         x, y = [entry["year"] for entry in entries], [entry["error"] for entry in entries]
@@ -658,7 +654,7 @@ def roofline(
     below = 0
     for name, (intensity, speed) in sorted(points.items(), key=lambda item: item[1]):
         dense = name.startswith("fc")
-        ax.plot(intensity, speed / 1e9, "D" if dense else "o", color=ORANGE if dense else BLUE)
+        ax.plot(intensity, speed / 1e9, "D" if dense else "o", color=VERMILLION if dense else BLUE)
         below += not dense  # convolutions crowd under the roof, so their names go down in steps
         place = (8, -3) if dense else (-6, -18 - 14 * (below % 5))
         line = None if dense else {"arrowstyle": "-", "color": GREY, "linewidth": 0.7}
@@ -684,7 +680,7 @@ def model_map(
     """
     figure, ax = _axes(ax, 8, 4.8)
     for model in models:
-        colour = ORANGE if model["name"] in highlight else BLUE
+        colour = VERMILLION if model["name"] in highlight else BLUE
         place = model["macs"] / 1e9, model["top1"]
         area = model["parameters"] / 1e6 * 6  # in square points
         ax.scatter(*place, s=area, color=colour, alpha=0.45, edgecolor=colour)

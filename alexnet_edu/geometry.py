@@ -9,6 +9,7 @@ from itertools import groupby
 from math import prod
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.palette import by
 from alexnet_edu.specs import Flatten, Layer, Shape, Spec
 from alexnet_edu.tables import Table
 
@@ -89,7 +90,7 @@ class LayerTable:
         body = [
             (
                 row.name,
-                _by(row.output_shape),
+                by(*row.output_shape),
                 f"{row.parameters:,}" if row.parameters else "",
                 f"{row.parameters * share:.2f}" if row.parameters else "",
                 f"{row.macs:,}" if row.macs else "",
@@ -100,9 +101,9 @@ class LayerTable:
             for row in self.rows
         ]
         return Table(
-            ("layer", "output C x H x W", "parameters", "%", "MACs", "%", "field (px)", "jump (px)"),
+            ("layer", "output C × H × W", "parameters", "%", "MACs", "%", "field (px)", "jump (px)"),
             [
-                ("input", _by(self.input_shape), "", "", "", "", "1", "1"),
+                ("input", by(*self.input_shape), "", "", "", "", "1", "1"),
                 *body,
                 ("total", "", f"{self.total_parameters:,}", "100", f"{self.total_macs:,}", "100", "", ""),
             ],
@@ -117,10 +118,6 @@ class LayerTable:
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
-
-
-def _by(shape: Shape) -> str:
-    return " x ".join(f"{n:,}" for n in shape)
 
 
 def trace(spec: Spec, input_shape: Shape) -> Iterator[tuple[Layer, Shape]]:
@@ -204,7 +201,7 @@ def size_message(spec: Spec, got: tuple[int, int]) -> str:
     )
     return (
         f"{spec.name!r} takes pictures of {ranges} pixels a side (made for {spec.input_size}), "
-        f"not {got[0]} x {got[1]}; resize or crop first."
+        f"not {by(*got)}; resize or crop first."
     )
 
 
@@ -232,7 +229,7 @@ def receptive_field_box(
         return (0, 0, side, side)
     rows, cols = info.output_shape[1:]
     if not (0 <= row < rows and 0 <= col < cols):
-        raise AlexNetError(f"{layer} has {rows} x {cols} positions, counted from 0; there is no ({row}, {col}).")
+        raise AlexNetError(f"{layer} has {by(rows, cols)} positions, counted from 0; there is no ({row}, {col}).")
     top, left = (info.start + i * info.jump for i in (row, col))
     bottom, right = (min(side, edge + info.receptive_field) for edge in (top, left))
     return (max(0, top), max(0, left), bottom, right)

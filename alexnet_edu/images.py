@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from alexnet_edu.download import DownloadError, fetch, is_url
 from alexnet_edu.errors import ImageError
+from alexnet_edu.palette import by
 
 __all__ = ["Sample", "load_image", "sample_images"]
 
@@ -173,7 +174,7 @@ def _too_large(name: str) -> ImageError:
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     if 0 in image.size:
-        raise ImageError(f"{name} has no pixels: {image.width} x {image.height}.")
+        raise ImageError(f"{name} has no pixels: {by(image.width, image.height)}.")
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name)
     return _on_white(_to_eight_bits(ImageOps.exif_transpose(image)))

@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.palette import BLUE
 from alexnet_edu.parallel import WORKERS, attempt, in_batches, in_threads, unwrap
 from alexnet_edu.weights import Preprocess, Pretrained, centre_crop, load_pretrained
 
@@ -55,7 +56,7 @@ class Prediction:
     def _repr_html_(self) -> str:
         pairs = list(zip(self.labels, self.probabilities, strict=True))
         spoken = escape(f"{self.model} says: " + ", ".join(f"{label} {p:.1%}" for label, p in pairs))
-        bar = "background:#0072b2;height:1em;min-width:1px"
+        bar = f"background:{BLUE};height:1em;min-width:1px"
         rows = "".join(
             f'<tr><td style="text-align:right">{escape(label)}</td>'
             f'<td style="width:16em;text-align:left"><div style="{bar};width:{p:.1%}"></div></td><td>{p:.1%}</td></tr>'

@@ -22,6 +22,7 @@ from alexnet_edu.download import DownloadError, download
 from alexnet_edu.errors import ImageError, WeightsError
 from alexnet_edu.images import load_image
 from alexnet_edu.models import AlexNet, get_model, unwrapped
+from alexnet_edu.palette import by
 from alexnet_edu.variants import SPECS, get_spec
 
 __all__ = ["Preprocess", "Pretrained", "load_pretrained"]
@@ -66,7 +67,7 @@ class Preprocess:
         width, height = picture.size
         short = min(width, height)
         if max(width, height) > _LONGEST * short:
-            raise ImageError(f"A picture of {width} x {height} pixels is too narrow to classify; crop it first.")
+            raise ImageError(f"A picture of {by(width, height)} pixels is too narrow to classify; crop it first.")
         size = (self.resize * width // short, self.resize * height // short)
         return picture.resize(size, Image.Resampling.BILINEAR)
 

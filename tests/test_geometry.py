@@ -96,7 +96,7 @@ def test_valid_input_sizes(name, ranges):
 
 
 def test_wrong_sizes_are_answered_with_the_valid_ones():
-    with pytest.raises(AlexNetError, match=r"224 to 255 pixels.*not 256 x 256"):
+    with pytest.raises(AlexNetError, match=r"224 to 255 pixels.*not 256 × 256"):
         layer_table(PAPER, 256)
     assert layer_table(get_spec("torchvision"), 2000).input_shape == (3, 2000, 2000)
 
@@ -124,5 +124,5 @@ def test_a_receptive_field_holds_exactly_the_pixels_that_matter(layer, row, col)
 
 def test_receptive_field_of_a_vector_is_the_picture_and_wrong_positions_are_refused():
     assert receptive_field_box(PAPER, "fc7", 0, 0) == (0, 0, 224, 224)
-    with pytest.raises(AlexNetError, match=r"13 x 13 positions"):
+    with pytest.raises(AlexNetError, match=r"13 × 13 positions"):
         receptive_field_box(PAPER, "conv5", 13, 0)

@@ -181,7 +181,7 @@ def test_activations_carry_the_sections_names(net145: MuseumNet, pictures: Tenso
 
 
 def test_a_picture_of_another_size_is_refused(net145: MuseumNet) -> None:
-    with pytest.raises(AlexNetError, match="3 x 224 x 224"):
+    with pytest.raises(AlexNetError, match="3 × 224 × 224"):
         net145(torch.zeros(1, 3, 227, 227))
 
 
@@ -624,7 +624,7 @@ def test_more_mistakes() -> None:
     with pytest.raises(NetworkFileError, match=r"layer file, line 5, \[alone\]: no other layer reads"):
         read_network(unused)
     two = layer("image, image", type="conv", filters="16, 16", channels="3, 3", filterSize="3, 5", initW="1, 1")
-    with pytest.raises(NetworkFileError, match="16 x 6 x 6, 16 x 4 x 4"):
+    with pytest.raises(NetworkFileError, match="16 × 6 × 6, 16 × 4 × 4"):
         read_network(two, input_shape=SIDE)
     with pytest.raises(NetworkFileError, match="weightSource nobody"):
         read_network(layer(type="fc", outputs=2, weightSource="nobody[0]"))

@@ -9,9 +9,10 @@ from train_pictures import write_pictures
 
 from alexnet_edu.cli import main as cli
 from alexnet_edu.inference import class_probabilities, ten_views
+from alexnet_edu.intervals import wilson
 from alexnet_edu.models import get_model
 from alexnet_edu.train.data import Pictures, open_data
-from alexnet_edu.train.evaluate import Prepare, class_scores, score, wilson
+from alexnet_edu.train.evaluate import Prepare, class_scores, score
 from alexnet_edu.train.network import save_export
 from alexnet_edu.weights import Preprocess
 

@@ -37,7 +37,7 @@ def test_mirror_half_of_the_time() -> None:
 
 
 def test_a_crop_too_large_says_so() -> None:
-    with pytest.raises(AlexNetError, match="224 pixels does not fit in 100 x 100"):
+    with pytest.raises(AlexNetError, match="224 pixels does not fit in 100 × 100"):
         CropAndFlip(224)(torch.zeros(3, 100, 100))
 
 

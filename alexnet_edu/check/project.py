@@ -11,11 +11,11 @@ from torch import Tensor
 
 from alexnet_edu.check import check, expect, same
 from alexnet_edu.check.common import differs, number
+from alexnet_edu.intervals import Z, wilson
 
 __all__ = ["leaks", "report", "summary"]
 
 PerClass = dict[str, list[int]]
-Z = 1.96  # standard deviations on either side of a 95 % interval
 
 
 @check("each test picture on your list is, to the eye, one that the network was trained on.")
@@ -88,14 +88,13 @@ def summary(
 def _summary(per_class: PerClass) -> dict[str, Any]:
     shares = {name: right / total for name, (right, total) in per_class.items() if total}
     right, total = (sum(column) for column in zip(*per_class.values(), strict=True))
-    share, z2 = right / total, Z**2 / total
-    middle, half = share + z2 / 2, Z * ((share * (1 - share) + z2 / 4) / total) ** 0.5
+    low, high = wilson(right, total)
     return {
-        "top1": share,
+        "top1": right / total,
         "mean_per_class": sum(shares.values()) / len(shares),
         "baseline": max(count for _, count in per_class.values()) / total,
-        "low": (middle - half) / (1 + z2),
-        "high": (middle + half) / (1 + z2),
+        "low": low,
+        "high": high,
         "worst": min(shares, key=lambda name: shares[name]),
     }
 

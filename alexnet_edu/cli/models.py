@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from alexnet_edu.geometry import layer_table
+from alexnet_edu.palette import by
 from alexnet_edu.specs import Spec
 from alexnet_edu.variants import SPECS
 
@@ -25,11 +26,11 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(networks))
         return 0
     width = max(map(len, SPECS))
-    print(f"{'name':{width}}  input    parameters           MACs  title")
+    print(f"{'name':{width}}  input      parameters           MACs  title")
     for network in networks:
         side = network["input_size"]
         cost = f"{network['parameters']:>12,}  {network['macs']:>13,}"
-        print(f"{network['name']:{width}}  {side}x{side}  {cost}  {network['title']}")
+        print(f"{network['name']:{width}}  {by(side, side)}  {cost}  {network['title']}")
     return 0
 
 

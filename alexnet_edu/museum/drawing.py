@@ -6,14 +6,15 @@ from collections import defaultdict
 from html import escape
 from typing import TYPE_CHECKING
 
+from alexnet_edu.palette import BLACK, CYCLE, GREY, INK, by
+
 if TYPE_CHECKING:
     from alexnet_edu.museum.network import MuseumLayer, Network
 
 __all__ = ["graph_svg"]
 
 _SLOT, _ROW, _WIDTH, _HEIGHT = 230, 56, 200, 36
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito: told apart with any colour vision
-_GREY = "#555555"
+_GPUS = CYCLE[:4]  # a colour for each
 
 
 def _rows(network: Network) -> dict[str, int]:
@@ -26,7 +27,7 @@ def _rows(network: Network) -> dict[str, int]:
 
 
 def _colour(layer: MuseumLayer) -> str:
-    return _GREY if layer.gpu is None or layer.gpu < 0 else _COLOURS[layer.gpu % len(_COLOURS)]
+    return GREY if layer.gpu is None or layer.gpu < 0 else _GPUS[layer.gpu % len(_GPUS)]
 
 
 def graph_svg(network: Network) -> str:
@@ -47,9 +48,9 @@ def graph_svg(network: Network) -> str:
         for name in layer.inputs:
             x0, y0 = at[name]
             crosses = layer.gpu is not None and network[name].gpu not in (None, layer.gpu)
-            ink, thick = ("#000000", 2) if crosses else ("#999999", 1.5)
+            ink, thick = (BLACK, 2) if crosses else ("#999999", 1.5)
             lines.append(f'<path d="M{x0:g} {y0:g}L{x:g} {y:g}" stroke="{ink}" stroke-width="{thick}"/>')
-        size = " × ".join(f"{n:,}" for n in layer.output_shape)
+        size = by(*layer.output_shape)
         what = layer.type if layer.activation is None else f"{layer.type}, {layer.activation.kind.lower()}"
         boxes.append(
             f'<rect x="{x - _WIDTH / 2:g}" y="{y - _HEIGHT / 2:g}" width="{_WIDTH}" height="{_HEIGHT}" rx="5" '
@@ -64,5 +65,5 @@ def graph_svg(network: Network) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{title}" viewBox="0 0 {width} {height:g}" '
         f'width="100%" style="max-width:{width}px;background:#fff"><title>{title}</title><desc>{escape(reads)}.</desc>'
         f'<g fill="none">{"".join(lines)}</g><g font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" '
-        f'text-anchor="middle" fill="#222">{"".join(boxes)}</g></svg>'
+        f'text-anchor="middle" fill="{INK}">{"".join(boxes)}</g></svg>'
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.models import build_layer
 from alexnet_edu.museum import kinds
+from alexnet_edu.palette import by
 from alexnet_edu.specs import LRN, Conv, Shape, SpatialNorm
 
 if TYPE_CHECKING:
@@ -328,7 +329,7 @@ class MuseumNet(nn.Module):
         sources = sorted((layer for layer in layers if layer.type == "data"), key=lambda layer: layer.data_index or 0)
         for layer, x in zip(sources, data, strict=True):
             if layer.data_index == 0 and tuple(x.shape[1:]) != layer.output_shape:
-                size = " x ".join(map(str, layer.output_shape))
+                size = by(*layer.output_shape)
                 raise AlexNetError(f"This network was read for pictures of {size}, not {tuple(x.shape[1:])}.")
             values[layer.name] = x
         for layer in layers:

@@ -13,6 +13,7 @@ from alexnet_edu.museum import kinds
 from alexnet_edu.museum.rates import Rate, read_rates
 from alexnet_edu.museum.reader import Notes, Section, read_sections
 from alexnet_edu.museum.types import BUILDERS, COSTS, UNUSED, Entry
+from alexnet_edu.palette import by
 from alexnet_edu.specs import Layer, Shape
 from alexnet_edu.tables import Table
 
@@ -107,14 +108,14 @@ class Network:
                 layer.name,
                 " ".join([layer.type, *(["<-", ", ".join(layer.inputs)] if layer.inputs else [])]),
                 "" if layer.gpu is None else f"{layer.gpu}",
-                " x ".join(f"{n:,}" for n in layer.output_shape),
+                by(*layer.output_shape),
                 f"{layer.parameters:,}" if layer.parameters else "",
                 f"{layer.macs:,}" if layer.macs else "",
             )
             for layer in self.layers
         ]
         totals = ("total", "", "", "", f"{self.total_parameters:,}", f"{self.total_macs:,}")
-        header = ("layer", "type <- inputs", "GPU", "output C x H x W", "parameters", "MACs")
+        header = ("layer", "type <- inputs", "GPU", "output C × H × W", "parameters", "MACs")
         return Table(header, [*rows, totals], caption=self.name, left=2)
 
     def diagram(self) -> str:

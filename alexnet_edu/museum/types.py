@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from alexnet_edu.museum import kinds
 from alexnet_edu.museum.reader import Notes, Section
+from alexnet_edu.palette import by
 from alexnet_edu.specs import LRN, Conv, Dropout, Init, Layer, Linear, MaxPool, Shape, SpatialNorm
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Entry:
         """How ``shape`` looks as ``channels`` square maps; an error where it can't be that."""
         side = isqrt(prod(shape) // channels) if channels > 0 else 0
         if side < 1 or channels * side**2 != prod(shape):
-            problem = f"the input of {prod(shape):,} values ({_by(shape)}) can't be {channels} square maps."
+            problem = f"the input of {prod(shape):,} values ({by(*shape)}) can't be {channels} square maps."
             raise self.section.error(problem, "channels")
         return (channels, side, side)
 
@@ -85,10 +86,6 @@ class Entry:
         if default is None:
             raise self.settings.error(f"{key} is missing; a layer of this type needs it.")  # type: ignore[union-attr]
         return default
-
-
-def _by(shape: Shape) -> str:
-    return " x ".join(map(str, shape))
 
 
 def _weighted(entry: Entry) -> tuple[float, ...]:
@@ -132,7 +129,7 @@ def _filters(entry: Entry) -> Layer:
         branches.append(kinds.Filters(*plain, wires[i] * sparse[i], local) if special else Conv(*plain))
     outputs = [branch.output_shape(shape) for branch, shape in zip(branches, entry.views, strict=True)]
     if len(set(outputs)) > 1:
-        sizes = ", ".join(map(_by, outputs))
+        sizes = ", ".join(by(*shape) for shape in outputs)
         raise s.error(f"all inputs must give outputs of one size, to be summed; they give {sizes}.", "inputs")
     own_biases = local or not s.get("sharedBiases", bool, True)
     return kinds.Sum(entry.name, tuple(branches), _sources(entry, branches), start, own_biases)
@@ -306,7 +303,7 @@ def _flip(entry: Entry) -> Layer:
 def _eltsum(entry: Entry) -> Layer:
     count = len(entry.shapes)
     if len({prod(shape) for shape in entry.shapes}) > 1:
-        sizes = ", ".join(map(_by, entry.shapes))
+        sizes = ", ".join(by(*shape) for shape in entry.shapes)
         raise entry.section.error(f"all inputs must have one size; they have {sizes}.", "inputs")
     entry.views = entry.shapes[:1] * count
     return kinds.WeightedSum(entry.name, entry.section.get_list("coeffs", float, count, (1.0,) * count))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,21 +13,11 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 from tqdm import tqdm
 
 from alexnet_edu.inference import evaluating, ten_views
+from alexnet_edu.intervals import Z, wilson
 from alexnet_edu.train.data import Pictures, loader
 from alexnet_edu.weights import Preprocess, centre_crop
 
-__all__ = ["Prepare", "class_scores", "score", "wilson"]
-
-Z = 1.96  # standard deviations on either side of a 95 % interval
-
-
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share, as (low, high); sensible near 0 and 1 too."""
-    if not total:
-        return 0.0, 1.0
-    share, z2 = right / total, Z**2 / total
-    middle, half = share + z2 / 2, Z * math.sqrt((share * (1 - share) + z2 / 4) / total)
-    return max(0.0, (middle - half) / (1 + z2)), min(1.0, (middle + half) / (1 + z2))
+__all__ = ["Prepare", "class_scores", "score"]
 
 
 @dataclass(frozen=True)

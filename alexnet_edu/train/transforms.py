@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.palette import by
 
 __all__ = ["ColourJitter", "CropAndFlip", "PCANoise", "SubtractMeanImage", "colour_statistics"]
 
@@ -65,7 +66,7 @@ class CropAndFlip(_Transform):
         draws = -(-pictures // self.shared)
         spans = [side - self.size + self.all_positions for side in shape[-2:]]
         if min(shape[-2:]) < self.size:
-            raise AlexNetError(f"A square of {self.size} pixels does not fit in {shape[-2]} x {shape[-1]}.")
+            raise AlexNetError(f"A square of {self.size} pixels does not fit in {by(*shape[-2:])}.")
         top, left = (torch.randint(max(1, span), (draws,)).tolist() for span in spans)
         return {"draws": list(zip(top, left, (torch.rand(draws) < 0.5).tolist(), strict=True))}
 
