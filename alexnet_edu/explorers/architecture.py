@@ -8,8 +8,9 @@ from html import escape
 import ipywidgets as widgets
 
 from alexnet_edu.diagram import architecture_svg
-from alexnet_edu.explorers.widgets import Explorer, by, field_of, menu, offer, scrolling
+from alexnet_edu.explorers.widgets import Explorer, field_of, menu, offer, scrolling
 from alexnet_edu.geometry import layer_table
+from alexnet_edu.palette import by
 from alexnet_edu.variants import SPECS, get_spec
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet_edu import tiles
-from alexnet_edu.explorers.widgets import Explorer, by, draw, fit_slider, image_view, menu, offer, slider
+from alexnet_edu.explorers.widgets import Explorer, draw, fit_slider, image_view, menu, offer, slider
 from alexnet_edu.features import filters
 from alexnet_edu.inference import default_pretrained
+from alexnet_edu.palette import by
 from alexnet_edu.specs import Conv
 from alexnet_edu.weights import Pretrained
 

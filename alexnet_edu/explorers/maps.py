@@ -16,7 +16,6 @@ from alexnet_edu import tiles
 from alexnet_edu.explorers.pictures import PictureMenu
 from alexnet_edu.explorers.widgets import (
     Explorer,
-    by,
     draw,
     field_of,
     fit_slider,
@@ -28,6 +27,7 @@ from alexnet_edu.explorers.widgets import (
 from alexnet_edu.features import feature_maps
 from alexnet_edu.geometry import layer_table, receptive_field_box
 from alexnet_edu.inference import default_pretrained
+from alexnet_edu.palette import by
 from alexnet_edu.weights import Pretrained
 
 _REMEMBERED_PICTURES = 8

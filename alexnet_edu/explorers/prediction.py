@@ -16,6 +16,7 @@ from PIL import Image, ImageEnhance
 from alexnet_edu.explorers.pictures import PictureMenu
 from alexnet_edu.explorers.widgets import Explorer, control_layout, draw, image_view, slider
 from alexnet_edu.inference import class_probabilities, default_pretrained
+from alexnet_edu.palette import SKY
 from alexnet_edu.weights import Pretrained
 
 
@@ -146,7 +147,7 @@ class PredictionExplorer(Explorer):
 
 def _bar_row(label: str, chance: float, before: float) -> str:
     change = round(100 * (chance - before), 1) + 0.0  # no "-0.0"
-    bar = f'<div style="background:#56b4e9;height:0.9em;width:{100 * chance:.1f}%;min-width:1px"></div>'
+    bar = f'<div style="background:{SKY};height:0.9em;width:{100 * chance:.1f}%;min-width:1px"></div>'
     return (
         f'<tr><th scope="row" style="text-align:left;font-weight:normal">{escape(label)}</th>'
         f'<td style="width:45%">{bar}{chance:.1%}</td><td style="white-space:nowrap">{change:+.1f} points</td></tr>'

@@ -15,6 +15,7 @@ from traitlets import Unicode
 from alexnet_edu import tiles
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import LayerInfo
+from alexnet_edu.palette import by
 
 _SHARP = "alexnet-edu-sharp"
 # Maps are a few dozen pixels wide: enlarged without smoothing, each value stays a square.
@@ -176,8 +177,3 @@ def field_of(info: LayerInfo) -> str:
     if info.receptive_field is None:
         return "the whole picture"
     return f"{by(info.receptive_field, info.receptive_field)} pixels"
-
-
-def by(*sizes: int) -> str:
-    """Sizes in one typography, such as "55 × 55"."""
-    return " × ".join(f"{size:,}" for size in sizes)
