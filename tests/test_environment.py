@@ -27,6 +27,7 @@ CONDA_NAMES = {
     "hatchling": "hatchling",
     "ipywidgets": "ipywidgets",
     "jupyterlab": "jupyterlab",
+    "lazy-loader": "lazy-loader",
     "matplotlib-base": "matplotlib",
     "numpy": "numpy",
     "pillow": "pillow",

@@ -1,0 +1,26 @@
+# The public names, written once: lazy_loader reads them from here, and so do type checkers and editors.
+from .errors import AlexNetError as AlexNetError
+from .errors import ImageError as ImageError
+from .errors import WeightsError as WeightsError
+from .features import embed as embed
+from .features import feature_maps as feature_maps
+from .features import filters as filters
+from .features import neighbours as neighbours
+from .features import occlusion as occlusion
+from .features import top_patches as top_patches
+from .geometry import layer_table as layer_table
+from .geometry import receptive_field_box as receptive_field_box
+from .geometry import valid_input_sizes as valid_input_sizes
+from .images import load_image as load_image
+from .images import sample_images as sample_images
+from .inference import predict as predict
+from .inference import predict_many as predict_many
+from .inference import ten_crop as ten_crop
+from .models import get_model as get_model
+from .models import list_models as list_models
+from .speed import optimize_for_inference as optimize_for_inference
+from .variants import get_spec as get_spec
+from .weights import load_pretrained as load_pretrained
+
+__all__: list[str]
+__version__: str
