@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from alexnet_edu.download import DownloadError, fetch, is_url
+from alexnet_edu.download import DownloadError, fetch, is_url, shown
 from alexnet_edu.errors import ImageError
 from alexnet_edu.palette import by
 
@@ -24,6 +27,7 @@ MAX_BYTES = 100_000_000  # of an encoded picture
 MAX_UPLOAD_BYTES = 10_000_000  # of one that a browser sends: a Jupyter server hangs up on more than 10 MiB
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte of RGB
 URL_SECONDS = 30.0
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 SAMPLES = Path(__file__).with_name("assets") / "samples"
 
 
@@ -70,13 +74,14 @@ def load_image(source: Any) -> Image.Image:
     """One RGB picture, upright and 8 bits a channel, from nearly anything that holds a picture.
 
     Files are turned as their EXIF orientation says, transparent parts become white, 16-bit grey is scaled
-    to 8, and an animation gives its first frame.
+    to 8, and an animation gives its first frame. Formats are Pillow's, and an iPhone's HEIC where ``pillow-heif`` is
+    installed.
 
     Args:
         source: one of
 
             - a path, as text or path object;
-            - an http or https address (at most 100 MB and 30 seconds);
+            - an http or https address, as a browser shows it (at most 100 MB and 30 seconds);
             - the bytes of a file, or a file open in binary mode (read from its start where it can seek);
             - a PIL image (its current frame);
             - a numpy array, a torch tensor or anything that becomes an array: ``(H, W)``, ``(H, W, C)`` or
@@ -99,7 +104,7 @@ def load_image(source: Any) -> Image.Image:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _decode(bytes(source), "The data")
     if isinstance(source, str) and is_url(source):
-        return _decode(_download(source), source)
+        return _decode(_download(source), shown(source))
     if isinstance(source, (str, os.PathLike)):
         return _decode(_read_path(source), os.fspath(source))
     if hasattr(source, "read"):
@@ -121,7 +126,7 @@ def _download(url: str) -> bytes:
 def _read_path(path: str | os.PathLike[str]) -> bytes:
     name = os.path.expanduser(os.fspath(path))
     if os.path.isdir(name):
-        raise ImageError(f"{name} is a folder; give the pictures in it.")
+        raise ImageError(f"{name} is a folder; give one of the pictures in it.")
     try:
         with open(name, "rb") as stream:
             return stream.read(MAX_BYTES + 1)
@@ -148,8 +153,34 @@ def _decode(data: bytes, name: str) -> Image.Image:
         raise ImageError(f"{name} is empty.")
     if len(data) > MAX_BYTES:
         raise ImageError(f"{name} is larger than the limit of {MAX_BYTES:,} bytes.")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and b"avif" not in data[:64]:
+        _learn_heic(name)
     with _one_sentence(name), Image.open(io.BytesIO(data)) as image:
+        if image.format == "TIFF":
+            _silence_libtiff()
         return _to_rgb(image, name)
+
+
+def _learn_heic(name: str) -> None:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ImageError(
+            f"{name} is in Apple's format HEIC; save it as JPEG, or install what reads it: pip install pillow-heif"
+        ) from None
+    pillow_heif.register_heif_opener()
+
+
+@cache
+def _silence_libtiff() -> None:
+    """libtiff writes its complaints about damaged files to the process's stderr, past Python; Pillow repeats them."""
+    package = Path(PIL.__file__).parent
+    for folder in (package.with_name("pillow.libs"), package / ".dylibs"):  # wheels of Linux and of macOS
+        for library in folder.glob("libtiff*"):
+            with suppress(OSError, AttributeError):
+                tiff = ctypes.CDLL(str(library))
+                tiff.TIFFSetWarningHandler(None)
+                tiff.TIFFSetErrorHandler(None)
 
 
 @contextmanager

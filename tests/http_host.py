@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,13 +13,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Host:
-    """Files by path, the paths that misbehave, and every path that was asked for."""
+    """Files by path, the paths that misbehave, and every path that was asked for.
+
+    ``truncated`` ends in the middle of what was promised; ``resumable`` answers a Range; ``drops`` closes each
+    connection after so many bytes; ``headers`` are sent instead of the usual ones of the same name;
+    ``header_drip`` waits so many seconds after each byte of the headers.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
     truncated: set[str] = field(default_factory=set)
+    resumable: set[str] = field(default_factory=set)
+    drops: dict[str, int] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    header_drip: dict[str, float] = field(default_factory=dict)
     seconds_a_piece: dict[str, float] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)  # the headers of each request
+    dripped: int = 0  # bytes of slow headers that were sent
     address: str = ""
 
 
@@ -28,7 +40,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         host, path = self.host, self.path
         host.requests.append(path)
-        if path in host.redirects:
+        host.asked.append(dict(self.headers.items()))
+        if path in host.header_drip:
+            self._drip(host.header_drip[path])
+        elif path in host.redirects:
             self.send_response(302)
             self.send_header("Location", host.redirects[path])
             self.end_headers()
@@ -38,10 +53,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(path, host.files[path])
 
     def _send(self, path: str, data: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(wanted[1]) if wanted and path in self.host.resumable else 0
+        if start and start >= len(data):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        headers = {"Content-Length": str(len(data) - start)}
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        for name, value in (headers | self.host.headers.get(path, {})).items():
+            self.send_header(name, value)
         self.end_headers()
         body = data[: len(data) // 2] if path in self.host.truncated else data
+        body = body[start:][: self.host.drops.get(path)]
         pause = self.host.seconds_a_piece.get(path, 0.0)
         step = max(1, len(body) // 50) if pause else len(body)
         try:
@@ -49,6 +74,15 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(body[start : start + step])
                 time.sleep(pause)
         except OSError:  # the client gave up, as some tests want
+            pass
+
+    def _drip(self, pause: float) -> None:
+        try:
+            for byte in b"HTTP/1.0 200 OK\r\nX-Long: " + b"x" * 10_000:
+                self.wfile.write(bytes([byte]))
+                self.host.dripped += 1
+                time.sleep(pause)
+        except OSError:
             pass
 
     def log_message(self, format: str, *args: object) -> None:

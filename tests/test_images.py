@@ -6,6 +6,7 @@ import sys
 import tracemalloc
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -318,6 +319,56 @@ def test_web_addresses(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> N
         address = host.address
     with pytest.raises(ImageError, match="cannot be downloaded"):
         load_image(address + "/a.png")
+
+
+def test_malformed_addresses_are_image_errors() -> None:
+    for address in ("http://[::1", "http://[bad]/", "http://me:secret@[::1/", "http://a..b/ü.jpg"):
+        with pytest.raises(ImageError) as caught:
+            load_image(address)
+        assert_sentence(caught.value)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_picture_from_an_iphone_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for brand in (b"heic", b"mif1"):
+        path = tmp_path / "picture.jpg"  # as some programs name it
+        path.write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(99))
+        with pytest.raises(ImageError, match=r"HEIC; save it as JPEG, .*pip install pillow-heif"):
+            load_image(path)
+
+
+def test_a_reader_of_heic_is_used_where_it_is_installed(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    def accept(prefix: bytes) -> bool:
+        return prefix[4:12] == b"ftypheic"
+
+    def register() -> None:
+        Image.register_open("HEIF", lambda stream, name: Image.open(io.BytesIO(stream.read()[24:])), accept)
+
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register))
+    assert same(load_image(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + encode(photo)), photo)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Pillow has no libtiff of its own file there")
+def test_damaged_tiffs_are_silent(tmp_path: Path) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    data = encode(noise, "TIFF", compression="tiff_lzw")
+    for end in range(100, len(data), len(data) // 20):
+        damaged = bytearray(data)
+        damaged[end - 90 : end] = bytes(90)
+        (tmp_path / f"{end}.tif").write_bytes(damaged)
+    code = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "from alexnet_edu.images import load_image, ImageError\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: load_image(path)\n"
+        "    except ImageError: print('refused')"
+    )
+    command = [sys.executable, "-c", code, *map(str, tmp_path.iterdir())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "" and "refused" in done.stdout
 
 
 def test_samples() -> None:
