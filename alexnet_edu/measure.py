@@ -76,7 +76,10 @@ def measure(
     least: int = 5,
     device: Device | str = "cpu",
 ) -> Timing:
-    """Times ``call``.
+    """Times ``call``, each run by itself.
+
+    ``torch.utils.benchmark.Timer`` finds the same median; it times blocks of runs, so it knows no quartiles of single
+    ones, and it has no limit for a call that is slow.
 
     Args:
         call: what to time.

@@ -55,7 +55,7 @@ def test_groups_hold_their_peers(result):
     groups = {}
     for row in result["rows"]:
         groups.setdefault(row["group"], []).append(row["name"])
-    assert groups["LRN, 2 x 96 x 55 x 55"] == [
+    assert groups["LRN, 2 × 96 × 55 × 55"] == [
         "F.relu",
         "torch.nn.LocalResponseNorm",
         "alexnet_edu LocalResponseNorm",
@@ -85,7 +85,7 @@ def test_what_is_optimized_says_how(result):
 def test_the_filter_picture_has_its_peer():
     plan = bench.Plan(torch.device("cpu"), 0.0, (1,), (), (), False)
     usual, composed = (row.timing.median for row in bench.by_picture(plan))
-    print(f"one subplot a filter: {usual * 1e3:.0f} ms; one composed picture: {composed * 1e3:.1f} ms")
+    print(f"one subplot per filter: {usual * 1e3:.0f} ms; one composed picture: {composed * 1e3:.1f} ms")
     assert composed < usual / 5
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import torch
+from torch.utils.benchmark import Timer
 
 from alexnet_edu.measure import bandwidth, committed_results, layer_times, matmul_peak, measure
 from alexnet_edu.models import AlexNet
@@ -28,6 +29,12 @@ def test_the_median_ignores_one_slow_run() -> None:
     pauses = iter([0.0, 0.0, 0.05] + [0.0] * 100)
     timing = measure(lambda: time.sleep(next(pauses)), seconds=0, warm_up=0, least=9)
     assert timing.median < 0.02
+
+
+def test_the_timer_of_torch_finds_the_same() -> None:
+    theirs = Timer("sleep(0.002)", "from time import sleep").blocked_autorange(min_run_time=0.1)
+    ours = measure(lambda: time.sleep(0.002), seconds=0.1)
+    assert 0.5 < ours.median / theirs.median < 2
 
 
 def test_peaks_are_positive() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -20,17 +21,24 @@ from itertools import product
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.features import neighbours, occlusion
 from alexnet_edu.geometry import layer_table
+from alexnet_edu.images import Sample, sample_images
+from alexnet_edu.inference import class_probabilities, predict, predict_many, ten_crop, ten_views
 from alexnet_edu.layers import LocalResponseNorm
 from alexnet_edu.measure import Timing, bandwidth, layer_times, machine, matmul_peak, measure
 from alexnet_edu.models import AlexNet, get_model
+from alexnet_edu.palette import by
 from alexnet_edu.specs import Spec, scaled
 from alexnet_edu.speed import keep_freed_memory, optimize_for_inference
+from alexnet_edu.tiles import filters_to_rgb, png_bytes, tile_pictures
 from alexnet_edu.variants import get_spec
+from alexnet_edu.weights import Preprocess, Pretrained
 
 __all__ = ["Row", "add_arguments", "benchmark", "run"]
 
@@ -246,7 +254,7 @@ def by_norm(plan: Plan) -> Iterator[Row]:
     for name, call in calls.items():
         with torch.inference_mode():
             timing = measure(lambda call=call: call(x), seconds=plan.seconds, device=plan.device)  # type: ignore[misc]
-        yield Row(f"LRN, {plan.batch} x 96 x 55 x 55", name, timing, pictures=len(x), bytes=2 * x.nbytes)
+        yield Row(f"LRN, {by(*x.shape)}", name, timing, pictures=len(x), bytes=2 * x.nbytes)
 
 
 def by_layer(plan: Plan) -> Iterator[Row]:
@@ -261,15 +269,13 @@ def by_runtime(plan: Plan) -> Iterator[Row]:
     """onnxruntime on the same network, where it is installed."""
     if plan.device.type != "cpu" or not all(map(find_spec, ("onnxruntime", "onnx", "onnxscript"))):
         return
-    import io
-
     import onnxruntime  # type: ignore[import-not-found, unused-ignore]
 
     model = get_model("torchvision").eval()
     for batch in (1, plan.batch):
         x = _pictures(model.spec, batch, plan.device)
         file = io.BytesIO()
-        torch.onnx.export(model, (x,), file, dynamo=False)  # type: ignore[arg-type]
+        torch.onnx.export(nn.Sequential(*model.children()), (x,), file, dynamo=False)  # type: ignore[arg-type]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
@@ -280,16 +286,10 @@ def by_runtime(plan: Plan) -> Iterator[Row]:
 
 
 def by_picture(plan: Plan) -> Iterator[Row]:
-    """The filter grid: one composed picture beside the usual one subplot a filter, both to PNG.
+    """The filter grid: one composed picture beside the usual subplot per filter, both to PNG.
 
     The first part: matplotlib's time depends on when Python collects garbage, which a compiler's many objects change.
     """
-    import io
-
-    from matplotlib.figure import Figure
-
-    from alexnet_edu.tiles import filters_to_rgb, png_bytes, tile_pictures
-
     weights = get_model("torchvision").get_parameter("conv1.weight").detach().numpy()
 
     def subplots() -> None:
@@ -303,74 +303,96 @@ def by_picture(plan: Plan) -> Iterator[Row]:
     def composed() -> None:
         png_bytes(tile_pictures(filters_to_rgb(weights)))
 
-    for name, call in (("one subplot a filter (matplotlib)", subplots), ("one composed picture", composed)):
+    for name, call in (("one subplot per filter (matplotlib)", subplots), ("one composed picture", composed)):
         yield Row("picture of 64 filters", name, measure(call, seconds=plan.seconds, warm_up=1, least=3))
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something the course does with a network, and ways to do it: the loop over pictures first, then what replaces it.
+
+    Attributes:
+        name: what is done.
+        pictures: how many pictures, places or queries one call takes.
+        ways: calls that do it, by name.
+    """
+
+    name: str
+    pictures: int
+    ways: dict[str, Callable[[], object]]
 
 
 def by_use(plan: Plan) -> Iterator[Row]:
     """Whole tasks of the course beside the loop over pictures that they replace; the weights are random."""
-    from alexnet_edu.features import neighbours, occlusion
-    from alexnet_edu.images import sample_images
-    from alexnet_edu.inference import class_probabilities, predict, predict_many, ten_crop, ten_views
-    from alexnet_edu.weights import Preprocess, Pretrained
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # with some weights float32 and bfloat16 differ in a label, and the latter is not taken
-        model = get_model("torchvision").eval().to(plan.device)
-    plain = Pretrained(model, Preprocess(), tuple(map(str, range(1000))), "random", "drawn for this benchmark")
+    plain = _random_pretrained(plan.device)
     chosen: list[str] = []
     fast = optimize_for_inference(plain, announce=chosen.append)
     photos = list(sample_images().values()) * (1 if plan.seconds < 0.5 else 36)
-    photo, x = photos[0], plain.preprocess(photos[0])
-    side, patch, stride = x.shape[-1], 32, 32
-    places = [(i, j) for i in range(0, side - patch + 1, stride) for j in range(0, side - patch + 1, stride)]
-    ready = _pictures(model.spec, len(photos), plan.device)
-    bank = torch.randn(2000, 4096)
+    for task in (
+        _crop_task(plain, fast, photos[0]),
+        _occlusion_task(plain, fast, photos[0]),
+        _neighbour_task(),
+        _photo_task(plain, fast, photos, _pictures(get_spec("torchvision"), len(photos), plan.device), plan.batch),
+    ):
+        for name, call in task.ways.items():
+            with torch.inference_mode():
+                timing = measure(call, seconds=plan.seconds, warm_up=1, least=3, device=plan.device)
+            note = chosen[0] if name.endswith("optimized") else ""
+            yield Row(task.name, name, timing, pictures=task.pictures, note=note)
+
+
+def _random_pretrained(device: Device) -> Pretrained:
+    """torchvision's network with a fixed start: with some, bfloat16 changes a label and is not taken."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = get_model("torchvision").eval().to(device)
+    return Pretrained(model, Preprocess(), tuple(map(str, range(1000))), "random", "drawn for this benchmark")
+
+
+def _crop_task(plain: Pretrained, fast: Pretrained, photo: Sample) -> Task:
+    ways: dict[str, Callable[[], object]] = {
+        "one crop at a time": lambda: [predict(view, plain) for view in ten_views(plain.preprocess, photo)],
+        "ten_crop": lambda: ten_crop(photo, plain),
+        "ten_crop, optimized": lambda: ten_crop(photo, fast),
+    }
+    return Task("ten crops of a photo", 1, ways)
+
+
+def _occlusion_task(plain: Pretrained, fast: Pretrained, photo: Sample, patch: int = 32) -> Task:
+    x = plain.preprocess(photo)
+    starts = range(0, x.shape[-1] - patch + 1, patch)
+    places = list(product(starts, starts))
 
     def hide(top: int, left: int) -> Tensor:
         hidden = x.clone()
         hidden[:, top : top + patch, left : left + patch] = 0
         return hidden[None]
 
-    tasks: dict[str, tuple[int, dict[str, Callable[[], object]]]] = {
-        "ten crops of a photo": (
-            1,
-            {
-                "one crop at a time": lambda: [predict(view, plain) for view in ten_views(plain.preprocess, photo)],
-                "ten_crop": lambda: ten_crop(photo, plain),
-                "ten_crop, optimized": lambda: ten_crop(photo, fast),
-            },
-        ),
-        f"occlusion, {len(places)} places": (
-            len(places),
-            {
-                "one place at a time": lambda: [class_probabilities(model, hide(*place)) for place in places],
-                "occlusion": lambda: occlusion(plain, x, 0, patch=patch, stride=stride),
-                "occlusion, optimized": lambda: occlusion(fast, x, 0, patch=patch, stride=stride),
-            },
-        ),
-        f"nearest of {len(bank):,} vectors, 100 queries": (
-            100,
-            {
-                "one query at a time": lambda: [(bank - row).norm(dim=1).topk(6, largest=False) for row in bank[:100]],
-                "neighbours": lambda: neighbours(bank[:100], bank),
-            },
-        ),
-        f"{len(photos)} photos from files": (
-            len(photos),
-            {
-                "network alone, plain eager": lambda: [model(part) for part in torch.split(ready, plan.batch)],
-                "one photo at a time": lambda: [predict(one, plain) for one in photos],
-                "predict_many": lambda: list(predict_many(photos, plain)),
-                "predict_many, optimized": lambda: list(predict_many(photos, fast)),
-            },
-        ),
+    ways: dict[str, Callable[[], object]] = {
+        "one place at a time": lambda: [class_probabilities(plain.model, hide(*place)) for place in places],
+        "occlusion": lambda: occlusion(plain, x, 0, patch=patch, stride=patch),
+        "occlusion, optimized": lambda: occlusion(fast, x, 0, patch=patch, stride=patch),
     }
-    for group, (pictures, calls) in tasks.items():
-        for name, call in calls.items():
-            with torch.inference_mode():
-                timing = measure(call, seconds=plan.seconds, warm_up=1, least=3, device=plan.device)
-            yield Row(group, name, timing, pictures=pictures, note=chosen[0] if name.endswith("optimized") else "")
+    return Task(f"occlusion, {len(places)} places", len(places), ways)
+
+
+def _neighbour_task() -> Task:
+    bank = torch.randn(2000, 4096)
+    ways: dict[str, Callable[[], object]] = {
+        "one query at a time": lambda: [(bank - row).norm(dim=1).topk(6, largest=False) for row in bank[:100]],
+        "neighbours": lambda: neighbours(bank[:100], bank),
+    }
+    return Task(f"nearest of {len(bank):,} vectors, 100 queries", 100, ways)
+
+
+def _photo_task(plain: Pretrained, fast: Pretrained, photos: list[Sample], ready: Tensor, batch: int) -> Task:
+    ways: dict[str, Callable[[], object]] = {
+        "network alone, plain eager": lambda: [plain.model(part) for part in torch.split(ready, batch)],
+        "one photo at a time": lambda: [predict(one, plain) for one in photos],
+        "predict_many": lambda: list(predict_many(photos, plain)),
+        "predict_many, optimized": lambda: list(predict_many(photos, fast)),
+    }
+    return Task(f"{len(photos)} photos from files", len(photos), ways)
 
 
 PARTS: tuple[Callable[[Plan], Iterator[Row]], ...] = (
@@ -404,7 +426,7 @@ def benchmark(
     Args:
         quick: fewer sizes, shorter runs, nothing compiled.
         device: where.
-        tell: called with one line a figure, as soon as it is there.
+        tell: called with one line per figure, as soon as it is there.
 
     Returns:
         ``machine``, ``date``, ``quick``, ``peaks`` (FLOP/s by dtype, bytes/s) and ``rows``, fit for JSON.
