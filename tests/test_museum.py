@@ -19,8 +19,16 @@ from alexnet_edu.cli import main as cli
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.layers import LocalResponseNorm
 from alexnet_edu.models import AlexNet
-from alexnet_edu.museum import NETWORK_145, PARAMS_145, Network, NetworkFileError, read_network
-from alexnet_edu.museum.modules import MuseumNet
+from alexnet_edu.museum import (
+    NETWORK_145,
+    PARAMS_145,
+    NetworkFile,
+    NetworkFileError,
+    build_network,
+    network_svg,
+    read_network,
+)
+from alexnet_edu.museum.models import MuseumNet
 from alexnet_edu.museum.rates import parse_schedule
 from alexnet_edu.museum.release import fetch_release
 from alexnet_edu.specs import Linear
@@ -54,7 +62,7 @@ def layer(inputs: str = "image", **keys: object) -> str:
 def run(text: str, x: Tensor, params: str | None = None) -> tuple[MuseumNet, Tensor]:
     """The built network of one layer ``it``, and what it makes of ``x``; the gradient reaches the picture."""
     network = read_network(text, params, input_shape=tuple(x.shape[1:]))  # type: ignore[arg-type]
-    model = network.build().double().eval()
+    model = build_network(network).double().eval()
     x = x.double().requires_grad_()
     y = model(x)
     assert y.shape[1:] == network["it"].output_shape
@@ -103,7 +111,7 @@ def narrow(path: Path) -> str:
 def test_gradients_flow(name: str) -> None:
     shape = CIFAR if name == "cifar-local" else (3, 224, 224)
     network = read_network(narrow(DATA / f"{name}.cfg"), input_shape=shape)
-    model = network.build()
+    model = build_network(network)
     assert sum(p.numel() for p in model.parameters()) == network.total_parameters
     cost = model.cost(torch.randn(1, *shape) * 60, torch.tensor([3]))
     cost.backward()
@@ -114,7 +122,7 @@ def test_gradients_flow(name: str) -> None:
 @pytest.fixture(scope="module")
 def net145() -> MuseumNet:
     torch.manual_seed(0)
-    return read_network(narrow(NETWORK_145), PARAMS_145).build().eval()
+    return build_network(read_network(narrow(NETWORK_145), PARAMS_145)).eval()
 
 
 @pytest.fixture(scope="module")
@@ -188,11 +196,11 @@ def test_a_picture_of_another_size_is_refused(net145: MuseumNet) -> None:
 def test_cifar_can_be_exported_and_learns() -> None:
     torch.manual_seed(0)
     network = read_network(DATA / "cifar-local.cfg", DATA / "cifar-local-params.cfg", input_shape=CIFAR)
-    model = network.build()
+    model = build_network(network)
     x, labels = torch.randn(8, *CIFAR), torch.arange(8)
     exported = torch.export.export(model, (x,), strict=False).module()
     torch.testing.assert_close(exported(x), model(x), rtol=1e-4, atol=1e-5)
-    optimiser = Sgd2012(network.param_groups())
+    optimiser = Sgd2012(model.param_groups())
     before = model.cost(x, labels).item()
     for _ in range(5):
         optimiser.zero_grad()
@@ -381,7 +389,7 @@ def test_dropout_keeps_and_scales(picture: Tensor) -> None:
     torch.testing.assert_close(y, picture * 0.25)
     kept = model.train()(picture)
     assert ((kept == 0) | (kept == picture)).all() and 0.1 < (kept != 0).double().mean() < 0.4
-    off = read_network(text, section("it", enable="false"), input_shape=(4, 7, 7)).build().train()
+    off = build_network(read_network(text, section("it", enable="false"), input_shape=(4, 7, 7))).train()
     torch.testing.assert_close(off(picture), picture * 0.25)
 
 
@@ -397,7 +405,7 @@ def test_costs_of_targets(how: str) -> None:
         text, section("fc", epsW=1, epsB=1, momW=0, momB=0) + section("end", coeff=2), input_shape=(3, 4, 4)
     )
     assert network["tags"].output_shape == (6,)
-    model, x, t = network.build(), torch.randn(5, 3, 4, 4), torch.rand(5, 6).round()
+    model, x, t = build_network(network), torch.randn(5, 3, 4, 4), torch.rand(5, 6).round()
     y = model(x)
     each = (1 + (y - t) ** 2).log() if how == "rflickr" else -(t * y.log() + (1 - t) * (1 - y).log())
     torch.testing.assert_close(model.cost(x, t), 2 * each.sum() / 5)
@@ -424,7 +432,7 @@ def test_shared_weights_count_once_and_are_one(picture: Tensor) -> None:
     )
     network = read_network(text, input_shape=(4, 7, 7))
     assert [network[name].parameters for name in ("one", "two", "three")] == [592, 16, 802]
-    model = network.build()
+    model = build_network(network)
     assert model.two.weight(0) is model.one.weight(0)
     assert model.three.weight(1) is model.three.weight(0)
     assert sum(p.numel() for p in model.parameters()) == network.total_parameters
@@ -432,7 +440,8 @@ def test_shared_weights_count_once_and_are_one(picture: Tensor) -> None:
     params = section("one", epsW=1, epsB=1, momW=0, momB=0) + section("two", epsW=2, epsB=1, momW=0, momB=0)
     params += section("three", epsW="1,1", epsB=1, momW="0,0", momB=0) + section("end", coeff=1)
     shared = read_network(text, params, input_shape=(4, 7, 7))
-    groups = shared.param_groups(built := shared.build())
+    built = build_network(shared)
+    groups = built.param_groups()
     assert [group["name"] for group in groups] == ["one.weight0", "one.bias", "two.bias", "three.weight0", "three.bias"]
     assert sum(len(group["params"]) for group in groups) == len(list(built.parameters()))
     assert any("owns them" in note for note in shared.notes)
@@ -451,13 +460,13 @@ def test_the_update_by_hand() -> None:
         "end", coeff=0.5
     )
     network = read_network(text, params, input_shape=(1, 1, 1))
-    model = network.build()
+    model = build_network(network)
     first, second = (model.fc.weight(i) for i in range(2))
     with torch.no_grad():
         first.fill_(2.0)
         second.fill_(1.0)
         model.fc.bias.fill_(-1.0)
-    optimiser = Sgd2012(network.param_groups())
+    optimiser = Sgd2012(model.param_groups())
     x = torch.tensor([3.0]).view(1, 1, 1, 1)
     # cost = y^2 / 2 with y = 3 * first + 3 * second + bias = 8: d/d first = 24, d/d bias = 8
     model.cost(x).backward()
@@ -485,7 +494,7 @@ def test_a_rate_of_zero_freezes_what_still_moves() -> None:
 
 
 def test_the_groups_of_145(net145: MuseumNet) -> None:
-    groups = net145.network.param_groups(net145)
+    groups = net145.param_groups()
     rates = {group["name"]: group["lr"] for group in groups}
     assert rates["conv1a.weight0"] == 0
     assert rates["conv3b.weight1"] == pytest.approx(1e-5)
@@ -495,12 +504,21 @@ def test_the_groups_of_145(net145: MuseumNet) -> None:
 
 
 def test_param_groups_says_what_is_missing() -> None:
-    network = read_network(DATA / "cifar-local.cfg", input_shape=CIFAR)
+    model = build_network(read_network(DATA / "cifar-local.cfg", input_shape=CIFAR))
     with pytest.raises(AlexNetError, match="parameter file"):
-        network.param_groups()
+        model.param_groups()
+    model = build_network(read_network(DATA / "cifar-local.cfg", DATA / "cifar-local-params.cfg", input_shape=CIFAR))
+    for progress in (-0.1, 1.1, float("nan")):
+        with pytest.raises(AlexNetError, match="between 0 and 1"):
+            model.param_groups(progress=progress)
+
+
+def test_param_groups_need_no_memory_of_what_was_built() -> None:
     network = read_network(DATA / "cifar-local.cfg", DATA / "cifar-local-params.cfg", input_shape=CIFAR)
-    with pytest.raises(AlexNetError, match=r"build\(\)"):
-        network.param_groups()
+    first, second = build_network(network), build_network(network)
+    for model in (first, second):
+        held = {id(p) for group in model.param_groups() for p in group["params"]}
+        assert held == {id(p) for p in model.parameters()}
 
 
 def test_schedules() -> None:
@@ -521,8 +539,8 @@ def test_a_schedule_changes_the_groups_rates() -> None:
         (DATA / "cifar-local-params.cfg").read_text().replace("epsB = 0.002", "epsB = 0.002\nschedW = exp[100,0.5]")
     )
     network = read_network(DATA / "cifar-local.cfg", params, input_shape=CIFAR)
-    model = network.build()
-    at_start, in_the_end = (network.param_groups(model, progress=p)[0]["lr"] for p in (0.0, 1.0))
+    model = build_network(network)
+    at_start, in_the_end = (model.param_groups(progress=p)[0]["lr"] for p in (0.0, 1.0))
     assert at_start == pytest.approx(100 * in_the_end)
     assert any("noise" in note for note in network.notes)
 
@@ -581,7 +599,7 @@ MISTAKES = {
     "inputs=conv": ("inputs=konv", 20, "pool", "'konv'"),
     "inputs=pool": ("inputs=norm", 27, "norm", "its own input"),
     "inputs=image": ("inputs=pool", 11, "conv", "only in line 17"),
-    "filters=16": ("filters=16, 16", 12, "conv", "needs 1 values, one for each input, not 2"),
+    "filters=16": ("filters=16, 16", 12, "conv", "needs 1 values, one per input, not 2"),
     "initW=0.1, 0.1": ("initW=0.1", 35, "fc", "needs 2 values"),
     "outputs=4": ("outputs=four", 34, "fc", "whole number"),
     "channels=3": ("channels=5", 14, "conv", "can't be 5 square maps"),
@@ -670,7 +688,7 @@ def test_nothing_that_a_file_names_is_run(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.syspath_prepend(tmp_path)
     text = BASE.replace("filters=16", "filters=16\ninitWFunc=evil.weights(1)\ninitBFunc=__import__('evil')")
     network = read_network(text, input_shape=SIDE)
-    network.build()
+    build_network(network)
     assert not (tmp_path / "was_run").exists()
     assert "initWFunc, initBFunc" in network.notes[0] and network.notes[0].startswith("conv:")
 
@@ -693,7 +711,7 @@ def test_layers_may_be_called_anything() -> None:
         BASE.replace("[conv]", "[forward.1]").replace("inputs=conv", "inputs=forward.1").replace("[fc]", "[training]")
     )
     text = text.replace("inputs=fc", "inputs=training")
-    model = read_network(text, input_shape=SIDE).build().eval()
+    model = build_network(read_network(text, input_shape=SIDE)).eval()
     assert model(torch.zeros(1, *SIDE)).shape == (1, 4)
 
 
@@ -755,16 +773,16 @@ def test_a_mangled_file_is_a_network_or_one_clear_error(seed: int) -> None:
         except AlexNetError as problem:
             assert 20 < len(str(problem)) < 400 and "\n" not in str(problem)
             continue
-        assert isinstance(network, Network) and str(network) and network.diagram().startswith("<svg")
+        assert isinstance(network, NetworkFile) and str(network) and network_svg(network).startswith("<svg")
         if network.total_parameters < 200_000 and network.total_macs < 1e7:
             built += 1
-            assert sum(p.numel() for p in network.build().parameters()) == network.total_parameters
+            assert sum(p.numel() for p in build_network(network).parameters()) == network.total_parameters
     assert built > 2
 
 
 def test_all_types_together_export_and_learn() -> None:
     network = read_network(DATA / "all-types.cfg", input_shape=SIDE, num_classes=4)
-    model = network.build().eval()
+    model = build_network(network).eval()
     x = torch.randn(3, *SIDE)
     torch.testing.assert_close(torch.export.export(model, (x,), strict=False).module()(x), model(x))
     model.train().cost(x, torch.tensor([0, 1, 2])).backward()
@@ -782,7 +800,7 @@ def test_table_and_diagram() -> None:
         f"{network.total_macs:,}",
     ]
     assert "<table>" in network._repr_html_()
-    assert network.diagram().count("<rect") == len(network.layers)
+    assert network_svg(network).count("<rect") == len(network.layers)
     with pytest.raises(AlexNetError, match="choose one of image"):
         network["conv9"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_edu.errors import AlexNetError
-from alexnet_edu.museum import Network, read_network
+from alexnet_edu.museum import NetworkFile, network_svg, read_network
 from alexnet_edu.museum.release import COMMIT, LAYER_FILES, fetch_release
 
 __all__ = ["add_arguments", "run"]
@@ -42,12 +42,12 @@ def run(args: argparse.Namespace) -> int:
     params = None if args.params is None else Path(args.params)
     network = read_network(Path(args.layers), params, input_shape=(3, args.size, args.size), num_classes=args.classes)
     if args.svg:
-        args.svg.write_text(network.diagram(), encoding="utf-8")
+        args.svg.write_text(network_svg(network), encoding="utf-8")
     print(json.dumps(describe(network)) if args.json else network)
     return 0
 
 
-def describe(network: Network) -> dict[str, Any]:
+def describe(network: NetworkFile) -> dict[str, Any]:
     """A network as JSON has it."""
     keys = ("name", "type", "inputs", "output_shape", "parameters", "macs", "gpu")
     return {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from alexnet_edu.museum.kinds import Sum
-from alexnet_edu.museum.reader import Notes, Section
+from alexnet_edu.museum.sections import FLOAT_MAX, Notes, Section
+from alexnet_edu.museum.specs import Sum
 
 __all__ = ["Rate", "Schedule", "parse_schedule", "read_rates"]
 
@@ -19,9 +20,9 @@ class Schedule(NamedTuple):
 
     Attributes:
         kind: ``default`` (constant), ``linear``, ``exp``, ``dexp`` (``exp`` in steps) or ``jdexp`` (with half steps).
-        target: by what the rate is divided in the end.
-        noise: standard deviation of a factor ``1 + |noise|`` that the code drew at each update.
-        steps: how many constant rates ``dexp`` and ``jdexp`` have.
+        target: what the rate is divided by in the end.
+        noise: standard deviation of n in the factor ``1 + |n|`` that the code drew for each update.
+        steps: how many constant rates ``dexp`` and ``jdexp`` go through.
     """
 
     kind: str = "default"
@@ -54,8 +55,10 @@ def parse_schedule(text: str) -> Schedule:
         raise ValueError(text)
     words = [word.partition("=")[2] or word for word in match[2].split(",")] if match[2] else []
     numbers = [float(word) for word in words]
+    if not all(abs(number) <= FLOAT_MAX for number in numbers):
+        raise ValueError(text)
     wanted = {"default": 0, "linear": 2, "exp": 2}.get(match[1], 3)
-    if len(numbers) != wanted or (wanted and not 0 < numbers[0] < float("inf")):
+    if len(numbers) != wanted or (wanted and numbers[0] < 1 / FLOAT_MAX):
         raise ValueError(text)
     steps = int(numbers[2]) if wanted == 3 else 1
     if not 1 <= steps <= 10_000:
@@ -84,12 +87,16 @@ class Rate(NamedTuple):
         return {"lr": lr, "momentum": self.momentum, "weight_decay": self.decay}
 
 
-def read_rates(name: str, layer: Sum, settings: dict[str, Section], notes: Notes) -> tuple[Rate, ...]:
-    """The rates of each input's weights and, last, of the bias of one layer.
+def read_rates(layers: Mapping[str, Sum], settings: dict[str, Section], notes: Notes) -> dict[str, tuple[Rate, ...]]:
+    """Per layer with weights: the rates of each input's weights and, last, of the bias.
 
     Raises:
-        NetworkFileError: the section or one of its keys is missing, or negative, or has another number of values.
+        NetworkFileError: a section or one of its keys is missing, negative, or has another number of values.
     """
+    return {name: _read_rates(name, layer, settings, notes) for name, layer in layers.items()}
+
+
+def _read_rates(name: str, layer: Sum, settings: dict[str, Section], notes: Notes) -> tuple[Rate, ...]:
     if name not in settings:
         raise next(iter(settings.values())).error(f"the file has no section [{name}], but that layer has weights.")
     section, count = settings[name], len(layer.branches)
@@ -98,21 +105,28 @@ def read_rates(name: str, layer: Sum, settings: dict[str, Section], notes: Notes
     bias = (section.get("epsB", float), section.get("momB", float))
     for key, values in zip(("epsW", "momW", "wc", "epsB", "momB"), [*weights, bias[:1], bias[1:]], strict=True):
         section.at_least(key, values, 0)
-    of_weights, of_bias = (_schedule(section, key, notes) for key in ("schedW", "schedB"))
-    for key in _NOT_DONE:
-        text = section.get(key, str, "default")
-        if text != "default" and any(word.strip(" 0.") for word in text.split(",")):
-            notes.add(f"{key} is not reproduced by the optimiser.", name)
     if any(source and settings.get(source.layer) != section for source in layer.sources):
         notes.add("shared weights learn as the layer that owns them says.", name)
+    _note_what_is_missing(section, notes)
+    of_weights = _schedule(section, "schedW", max(weights[0]), notes)
+    of_bias = _schedule(section, "schedB", bias[0], notes)
     rows = zip(*weights, strict=True)
     return (*(Rate(lr, mom, wc, of_weights) for lr, mom, wc in rows), Rate(*bias, schedule=of_bias))
 
 
-def _schedule(section: Section, key: str, notes: Notes) -> Schedule:
+def _note_what_is_missing(section: Section, notes: Notes) -> None:
+    for key in _NOT_DONE:
+        text = section.get(key, str, "default")
+        if text != "default" and any(word.strip(" 0.") for word in text.split(",")):
+            notes.add(f"{key} is not reproduced by the optimiser.", section.name)
+
+
+def _schedule(section: Section, key: str, base: float, notes: Notes) -> Schedule:
     text = section.get(key, str, "default")
     try:
         schedule = parse_schedule(text)
+        if schedule.rate(base, 1.0) > FLOAT_MAX:
+            raise ValueError(text)
     except ValueError:
         problem = f"{key} = {text[:60]} is no schedule such as dexp[tgtFactor=250, noiseStdev=0, numSteps=4]."
         raise section.error(problem, key) from None

@@ -1,180 +1,67 @@
-"""The text of a 2012 file as sections whose values know their line. Nothing that a file names is imported or run."""
+"""Reads the network files of 2012: the way in to this room's other files."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
-from typing import Any, Final, TypeVar
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.museum.graph import NetworkFile
+from alexnet_edu.museum.rates import read_rates
+from alexnet_edu.museum.sections import INT_MAX, Notes, read_sections
+from alexnet_edu.museum.specs import Sum
+from alexnet_edu.museum.wiring import read_layers
+from alexnet_edu.specs import Shape
 
-__all__ = ["NetworkFileError", "Notes", "Section", "read_sections"]
-
-_MAX_BYTES = 1 << 20  # the largest file of the release has 78 kB
-_COMMENT = re.compile(r"(^|\s)[;#].*$")
-_HEADER = re.compile(r"\[([^\]]+)\]")
-_ENTRY = re.compile(r"([^:=\s][^:=]*?)\s*[:=]\s*(.*)")
-_REQUIRED: Final[Any] = object()
-T = TypeVar("T")
-
-
-class NetworkFileError(AlexNetError):
-    """A mistake in a network file: the message names the file, the line and the section."""
+__all__ = ["read_network"]
 
 
-@dataclass
-class Notes:
-    """What could not be reproduced, each sentence once, with the layers that it is true of."""
-
-    found: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, sentence: str, *layers: str) -> None:
-        """Notes ``sentence`` about some layers, or without a name about the whole network."""
-        names = self.found.setdefault(sentence, [])
-        names.extend(layer for layer in layers if layer not in names)
-
-    def lines(self) -> tuple[str, ...]:
-        """One line a sentence: ``conv1a, conv1b: ...``."""
-        return tuple(f"{', '.join(names)}: {text}" if names else text for text, names in self.found.items())
-
-
-@dataclass
-class Section:
-    """One ``[name]`` of a file. Keys are in lower case, as Python 2's ConfigParser reads them.
-
-    Attributes:
-        file: the file's name, for messages.
-        name: what stands between the brackets.
-        line: the line of the header, from 1.
-        values: the text and the line of each key.
-    """
-
-    file: str
-    name: str
-    line: int
-    values: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-    def __contains__(self, key: str) -> bool:
-        return key.lower() in self.values
-
-    def error(self, problem: str, key: str = "") -> NetworkFileError:
-        """The error that ``problem`` is, at the line of ``key`` where the section has it."""
-        line = self.values.get(key.lower(), ("", self.line))[1]
-        return NetworkFileError(f"{self.file}, line {line}, [{self.name}]: {problem}")
-
-    def get(self, key: str, kind: type[T], default: T = _REQUIRED) -> T:
-        """The value of ``key`` as ``int``, ``float``, ``bool`` or ``str``.
-
-        Raises:
-            NetworkFileError: it is missing and has no default, or is not of that kind.
-        """
-        return self.get_list(key, kind, 1, [default])[0] if default is not _REQUIRED else self.get_list(key, kind, 1)[0]
-
-    def get_list(self, key: str, kind: type[T], count: int, default: Sequence[T] = _REQUIRED) -> tuple[T, ...]:
-        """The comma-separated values of ``key``, one for each of ``count`` inputs.
-
-        Raises:
-            NetworkFileError: it is missing and has no default, has another number of values, or one of another kind.
-        """
-        if key not in self:
-            if default is _REQUIRED:
-                raise self.error(f"{key} is missing; a layer of this type needs it.")
-            return tuple(default)
-        text = self.values[key.lower()][0]
-        words = [word.strip() for word in text.split(",")] if count > 1 or kind is not str else [text]
-        if len(words) != count:
-            raise self.error(f"{key} needs {count} values, one for each input, not {len(words)}.", key)
-        try:
-            return tuple(_CONVERT[kind](word) for word in words)
-        except ValueError:
-            raise self.error(f"{key} = {text[:60]} is not {_WANTED[kind]}.", key) from None
-
-    def at_least(self, key: str, values: Sequence[float], least: float) -> None:
-        """Raises NetworkFileError when a value of ``key`` is below ``least``."""
-        for value in values:
-            if value < least:
-                raise self.error(f"{key} = {value} is below {least}, the least that makes sense.", key)
-
-
-def _number(word: str) -> float:
-    value = float(word)
-    if not math.isfinite(value):
-        raise ValueError(word)
-    return value
-
-
-def _flag(word: str) -> bool:
-    flags = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if word.lower() not in flags:
-        raise ValueError(word)
-    return flags[word.lower()]
-
-
-_CONVERT: dict[type, Callable[[str], Any]] = {int: int, float: _number, bool: _flag, str: str}
-_WANTED = {int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def read_sections(source: str | Path, role: str, notes: Notes) -> dict[str, Section]:
-    """The sections of a file in order, by name.
+def read_network(
+    layers: str | Path,
+    params: str | Path | None = None,
+    *,
+    input_shape: tuple[int, int, int] = (3, 224, 224),
+    num_classes: int = 1000,
+) -> NetworkFile:
+    """Reads a layer file of the 2012 release, and the parameter file that belongs to it.
 
     Args:
-        source: a path, or the text itself (a string that has a line break or starts with ``[``, ``#`` or ``;``).
-        role: what to call the text in messages when it has no file name, such as ``"layer file"``.
-        notes: where oddities go that do not stop a reader: a section or a key that stands there twice.
+        layers: path or text of the layer definition file.
+        params: path or text of the layer parameter file; without it norms take network 145's constants.
+        input_shape: ``(C, H, W)`` of the image, square: 224 pixels for ImageNet, 24 for the CIFAR files.
+        num_classes: outputs of a ``treefc`` layer, whose size came with the data set.
 
     Raises:
-        AlexNetError: there is no such file, or it is no text.
-        NetworkFileError: a line is neither a section, nor ``key = value``, nor a comment.
+        NetworkFileError: a file has a mistake; the message names file, line and section.
+        AlexNetError: a file can't be read, ``input_shape`` is not square, or a size is not positive.
+
+    Example:
+        >>> network = read_network("[data]\\ntype=data\\ndataIdx=0\\n[sum]\\ntype=cost.sum2\\ninputs=data")
+        >>> network.total_parameters
+        0
     """
-    text, file = _load(source, role)
-    sections: dict[str, Section] = {}
-    section, key = None, ""
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = _COMMENT.sub("", raw).strip()
-        if header := _HEADER.fullmatch(line):
-            name, key = header[1].strip(), ""
-            if name in sections:
-                notes.add(f"{file}, line {number}: the section stands there twice; the later values count.", name)
-            section = sections.setdefault(name, Section(file, name, number))
-        elif line and section is None:
-            raise NetworkFileError(f"{file}, line {number}: the file has to start with a [section], not {line[:40]!r}.")
-        elif line and section is not None:
-            key = _read_value(section, line, number, key if raw[0].isspace() else "", notes)
-    if not sections:
-        raise NetworkFileError(f"{file}, line 1: there is no [section] in it; this is not a 2012 network file.")
-    return sections
+    _check_sizes(input_shape, num_classes)
+    notes = Notes()
+    sections = read_sections(layers, "layer file", notes)
+    settings = None if params is None else read_sections(params, "parameter file", notes)
+    found = read_layers(sections, settings, input_shape, num_classes, notes)
+    sums = {layer.name: layer.operation for layer in found if isinstance(layer.operation, Sum)}
+    rates = {} if settings is None else read_rates(sums, settings, notes)
+    for name in settings or {}:
+        if name not in sections:
+            notes.add("a section of the parameter file, but no layer.", name)
+    file = next(iter(sections.values())).file
+    return NetworkFile(file, found, notes.lines(), input_shape, rates)
 
 
-def _read_value(section: Section, line: str, number: int, continued: str, notes: Notes) -> str:
-    """Takes ``key = value``, or the next line of the value of ``continued``, into a section; the key."""
-    if entry := _ENTRY.fullmatch(line):
-        key, text = entry[1].lower(), entry[2]
-        if section.values.get(key, (text, 0))[0] != text:
-            notes.add(f"{section.file}, line {number}: {key} stands there twice; the later value counts.", section.name)
-        section.values[key] = (text, number)
-        return key
-    if not continued:
-        problem = f"{line[:40]!r} is neither [section] nor key = value."
-        raise NetworkFileError(f"{section.file}, line {number}, [{section.name}]: {problem}")
-    text, first = section.values[continued]
-    section.values[continued] = (f"{text} {line}", first)
-    return continued
+def _check_sizes(shape: Shape, num_classes: int) -> None:
+    sized = isinstance(shape, tuple) and len(shape) == 3 and all(map(_is_size, shape))
+    if not sized or shape[1] != shape[2] or prod(shape) > INT_MAX:
+        problem = f"input_shape must be (channels, side, side) of a square picture, with at most {INT_MAX:,} values."
+        raise AlexNetError(problem)
+    if not _is_size(num_classes):
+        raise AlexNetError(f"num_classes must be a whole number from 1 to {INT_MAX:,}.")
 
 
-def _load(source: str | Path, role: str) -> tuple[str, str]:
-    """The text, and the name to call it by."""
-    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith(("[", "#", ";")) or not source):
-        return source, role
-    path = Path(source)
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or problem
-        raise AlexNetError(f"The {role} {str(source)!r} can't be read ({reason}); give a path or the text.") from None
-    if len(data) > _MAX_BYTES:
-        raise AlexNetError(f"The {role} {path.name} is larger than 1 MiB; no 2012 network file is.")
-    return data.decode("utf-8", errors="replace"), path.name
+def _is_size(size: object) -> bool:
+    return isinstance(size, int) and not isinstance(size, bool) and 0 < size <= INT_MAX

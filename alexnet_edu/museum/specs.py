@@ -1,16 +1,15 @@
 """Layers of the 2012 format that ``alexnet_edu.specs`` lacks, as data: shapes, parameters and costs.
 
-A layer with several inputs is a ``Joint``.
+A layer that may have several inputs is a ``Joint``. ``alexnet_edu.museum.layers`` has the PyTorch modules.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from math import exp, isfinite, prod
+from math import exp, prod
 from typing import Literal, NamedTuple
 
-from alexnet_edu.specs import Conv, Layer, Linear, ReLU, Shape, SpatialNorm
+from alexnet_edu.specs import Conv, Layer, Linear, Shape, SpatialNorm
 
 __all__ = [
     "Blur",
@@ -26,7 +25,6 @@ __all__ = [
     "Source",
     "Sum",
     "WeightedSum",
-    "parse_neuron",
 ]
 
 
@@ -38,7 +36,7 @@ class Source(NamedTuple):
 
 
 class Joint(Layer):
-    """A layer of several inputs: each method takes their shapes one after the other. Costs nothing as it stands."""
+    """A layer that may have several inputs: each method takes one shape per input. Costs nothing as it stands."""
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
@@ -55,15 +53,16 @@ class Filters(Conv):
     """The filters of one input of a ``conv`` or ``local`` layer.
 
     Attributes:
-        filter_channels: with random sparse connections, how many input maps each group sees; 0: they are in order.
-        local: an own filter at every output position, and an own bias.
+        filter_channels: with random sparse connections, the number of input maps that each group sees; 0 without
+            them, when each group sees its share of the maps in order.
+        local: every output position has filters and biases of its own (``local`` instead of ``conv``).
     """
 
     filter_channels: int = 0
     local: bool = False
 
     def wired(self, shape: Shape) -> Shape:
-        """The input after the random connections have picked each group's maps."""
+        """The input's shape after the random connections have picked each group's maps."""
         return (self.filter_channels * self.groups, *shape[1:]) if self.filter_channels else shape
 
     def parameters(self, shape: Shape) -> int:
@@ -76,13 +75,13 @@ class Filters(Conv):
 
 @dataclass(frozen=True)
 class Sum(Joint):
-    """``conv``, ``local`` or ``fc``: each input's own weights, all outputs summed, then one bias added.
+    """``conv``, ``local`` or ``fc``: every input has its weights; the outputs are summed, then one bias is added.
 
     Attributes:
-        branches: a convolution or a fully connected layer for each input.
-        sources: for each input the owner of its weights, or ``None``: they are its own.
-        start: every bias before training.
-        position_bias: one bias an output position (``sharedBiases=0``, and ``local``) instead of one a map.
+        branches: one convolution or fully connected layer per input.
+        sources: per input, whose weights it uses; ``None``: it has weights of its own.
+        start: the value of every bias before training.
+        position_bias: one bias per output position (``sharedBiases=0``, and ``local``) instead of one per map.
     """
 
     branches: tuple[Conv | Linear, ...]
@@ -94,7 +93,7 @@ class Sum(Joint):
         return self.branches[0].output_shape(shapes[0])
 
     def weight_counts(self, *shapes: Shape) -> tuple[int, ...]:
-        """Weights of each input, without biases and whoever owns them."""
+        """Weights per input, shared or not, without biases."""
         out = self.output_shape(*shapes)
         biases = [prod(out) if getattr(branch, "local", False) else out[0] for branch in self.branches]
         sized = zip(self.branches, shapes, biases, strict=True)
@@ -111,7 +110,15 @@ class Sum(Joint):
 
 @dataclass(frozen=True)
 class Pool(Layer):
-    """Any pooling: windows may start before the first pixel and reach over the edge; only pixels inside count."""
+    """Pooling whose windows may start before the first pixel and reach over the edge; only pixels inside count.
+
+    Attributes:
+        how: the largest value, the mean, the value of largest magnitude, or one taken at random.
+        size: side of the window, in pixels.
+        stride: from one window to the next, in pixels.
+        start: the first pixel of the first window; negative: before the edge.
+        outputs: windows along one side.
+    """
 
     how: Literal["max", "avg", "maxabs", "rand"]
     size: int
@@ -166,12 +173,12 @@ class Flip(Layer):
 
 @dataclass(frozen=True)
 class Softmax(Layer):
-    """Probabilities from class scores."""
+    """Probabilities from class scores (logits)."""
 
 
 @dataclass(frozen=True)
 class Concat(Joint):
-    """The flattened inputs, one after the other."""
+    """The inputs, flattened and joined one after the other."""
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return (sum(prod(shape) for shape in shapes),)
@@ -186,7 +193,7 @@ class WeightedSum(Joint):
 
 @dataclass(frozen=True)
 class Cost(Joint):
-    """What training makes small: ``coefficient`` times the mean over the pictures."""
+    """What training minimises: ``coefficient`` times the mean over the images."""
 
     how: str
     coefficient: float = 1.0
@@ -201,27 +208,3 @@ class Neuron(Layer):
 
     function: str
     constants: tuple[float, ...] = ()
-
-
-_CONSTANTS = {"tanh": 2, "linear": 2, "brelu": 1, "drelu": 1} | dict.fromkeys(
-    ("logistic", "abs", "softrelu", "square", "sqrt", "nrelu"), 0
-)
-
-
-def parse_neuron(text: str, name: str) -> Layer | None:
-    """The activation that ``neuron=text`` names; ``None`` for ``ident`` and for no text.
-
-    Raises:
-        ValueError: there is none of that name, or it has another number of constants.
-    """
-    match = re.fullmatch(r"(\w*)\s*(?:\[([-+\d.,eE\s]*)\])?", text.strip())
-    function, inside = match.groups() if match else (text, None)
-    if function in ("", "ident") and inside is None:
-        return None
-    constants = tuple(float(word) for word in inside.split(",")) if inside is not None else ()
-    if function == "relu" and not constants:
-        return ReLU(name)
-    wrong = _CONSTANTS.get(function) != len(constants) or not all(map(isfinite, constants))
-    if wrong or (function == "drelu" and constants[0] == 0):
-        raise ValueError(text)
-    return Neuron(name, function, constants)
