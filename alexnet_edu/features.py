@@ -115,6 +115,11 @@ def feature_maps(model: ModelLike, image: Any, layers: str | Iterable[str] | Non
 
     Raises:
         AlexNetError: there is no such layer; the message lists the names.
+
+    Example:
+        >>> photo = ae.sample_images()["cat"].open()
+        >>> tuple(ae.feature_maps(ae.load_pretrained("small"), photo, "pool5")["pool5"].shape)
+        (1, 128, 6, 6)
     """
     wanted = layer_modules(model)
     if layers is not None:
@@ -150,6 +155,10 @@ def filters(model: ModelLike, layer: str = "conv1") -> Tensor:
 
     Raises:
         AlexNetError: the layer is no convolution; the message lists those that are.
+
+    Example:
+        >>> tuple(ae.filters(ae.load_pretrained("small"), "conv1").shape)
+        (48, 3, 11, 11)
     """
     weights = {name: m.weight for name, m in layer_modules(model).items() if isinstance(m, nn.Conv2d)}
     if layer not in weights:
@@ -228,6 +237,12 @@ def top_patches(model: ModelLike, images: Any, layer: str, channel: int, k: int 
 
     Raises:
         AlexNetError: no such layer or channel, or a network whose receptive fields are not known.
+
+    Example:
+        >>> small, samples = ae.load_pretrained("small"), ae.sample_images()
+        >>> patches = ae.top_patches(small, [sample.open() for sample in samples.values()], "conv3", channel=0, k=3)
+        >>> len(patches)
+        3
     """
     spec = _spec(_bare(model))
     if spec is None:
@@ -317,6 +332,12 @@ def occlusion(
 
     Raises:
         AlexNetError: no such class, or a patch or stride that does not fit the picture.
+
+    Example:
+        >>> photo = ae.sample_images()["cat"].open()
+        >>> heat = ae.occlusion(ae.load_pretrained("small"), photo, "cougar_face", patch=75, stride=76)
+        >>> tuple(heat.shape)
+        (3, 3)
     """
     x = _input(model, image)
     if len(x) != 1:
@@ -364,6 +385,11 @@ def embed(model: ModelLike, images: Any, layer: str = "relu7") -> Tensor:
 
     Returns:
         ``(N, F)`` float32 on the CPU.
+
+    Example:
+        >>> photo = ae.sample_images()["cat"].open()
+        >>> tuple(ae.embed(ae.load_pretrained("small"), [photo]).shape)
+        (1, 512)
     """
     _layer(model, layer)
     parts = [feature_maps(model, x, layer)[layer].flatten(1).float().cpu() for x in _input_batches(model, images)]
@@ -390,6 +416,13 @@ def neighbours(query: Tensor, bank: Tensor, k: int = 6) -> Neighbours:
 
     Raises:
         AlexNetError: sizes that do not match, or fewer than k vectors in the bank.
+
+    Example:
+        >>> small, samples = ae.load_pretrained("small"), ae.sample_images()
+        >>> bank = ae.embed(small, [sample.open() for sample in samples.values()])
+        >>> found = ae.neighbours(bank[:1], bank, k=2)
+        >>> tuple(found.indices.shape), found.indices[0, 0].item()
+        ((1, 2), 0)
     """
     queries = query[None] if query.ndim == 1 else query
     if bank.ndim != 2 or queries.ndim != 2 or queries.shape[1] != bank.shape[1]:

@@ -138,6 +138,10 @@ def layer_table(spec: Spec, input_size: int | None = None) -> LayerTable:
 
     Raises:
         AlexNetError: the network does not accept that size; the message gives the sizes that it does.
+
+    Example:
+        >>> ae.layer_table(ae.get_spec("paper"))["conv1"].output_shape
+        (96, 55, 55)
     """
     side = spec.input_size if input_size is None else input_size
     if not accepts(spec, side):
@@ -188,6 +192,10 @@ def valid_input_sizes(spec: Spec) -> list[tuple[int, int]]:
     """The input sides that the network accepts, as inclusive ranges in pixels, looked at up to 1024.
 
     A range that ends at 1024 goes on: torchvision's adaptive pooling takes any size from 63 up.
+
+    Example:
+        >>> ae.valid_input_sizes(ae.get_spec("paper"))
+        [(224, 255)]
     """
     sides = sorted(_accepted_sides(spec))
     runs = [[side for _, side in run] for _, run in groupby(enumerate(sides), key=lambda pair: pair[1] - pair[0])]
@@ -221,6 +229,10 @@ def receptive_field_box(
 
     Raises:
         AlexNetError: there is no such layer, or the map has no such position.
+
+    Example:
+        >>> ae.receptive_field_box(ae.get_spec("paper"), "conv1", row=0, col=1)
+        (0, 4, 11, 15)
     """
     table = layer_table(spec, input_size)
     info = table[layer]

@@ -87,6 +87,11 @@ def predict(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) ->
     Raises:
         ImageError: a picture cannot be read. ``predict_many`` goes on with the others instead.
         AlexNetError: ``top_k`` is not between 1 and the number of classes.
+
+    Example:
+        >>> photo = ae.sample_images()["cat"].open()
+        >>> ae.predict(photo, ae.load_pretrained("small"), top_k=2).labels
+        ('cougar_face', 'crab')
     """
     pretrained = pretrained or default_pretrained()
     return _one_or_list(image, pretrained, lambda source: [pretrained.preprocess.crop(source)], top_k)
@@ -103,6 +108,11 @@ def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -
 
     Five crops of the central square of the resized picture, four corners and the centre, each also mirrored. The
     ten softmax outputs are averaged.
+
+    Example:
+        >>> photo = ae.sample_images()["cat"].open()
+        >>> len(ae.ten_crop(photo, ae.load_pretrained("small"), top_k=5).labels)
+        5
     """
     pretrained = pretrained or default_pretrained()
     return _one_or_list(image, pretrained, lambda source: ten_views(pretrained.preprocess, source), top_k, crops=10)
@@ -127,6 +137,12 @@ def predict_many(
 
     Yields:
         Each item with its ``Prediction``, in order; with the ``ImageError`` where a picture cannot be read.
+
+    Example:
+        >>> photos = [sample.open() for sample in ae.sample_images().values()]
+        >>> found = ae.predict_many(photos, ae.load_pretrained("small"), top_k=1)
+        >>> len(list(found))
+        9
     """
     pretrained = pretrained or default_pretrained()
     if isinstance(images, (str, os.PathLike)):

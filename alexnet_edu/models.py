@@ -149,7 +149,12 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def list_models() -> list[str]:
-    """The names that ``get_model`` takes."""
+    """The names that ``get_model`` takes.
+
+    Example:
+        >>> ae.list_models()[0]
+        'paper'
+    """
     return list(SPECS)
 
 

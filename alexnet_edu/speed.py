@@ -49,6 +49,11 @@ def optimize_for_inference(
         The copy, of the kind given, for everything that takes the original, or to call with float32 pictures; its
         scores are of its own dtype, and it is not for training. Functions that look inside a compiled copy, as
         ``feature_maps`` and ``embed`` do, run it uncompiled.
+
+    Example:
+        >>> fast = ae.optimize_for_inference(ae.load_pretrained("small"), announce=lambda line: None)
+        >>> fast.name
+        'small'
     """
     model = network.model if isinstance(network, Pretrained) else network
     if isinstance(network, Pretrained):

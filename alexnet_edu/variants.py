@@ -258,6 +258,10 @@ def get_spec(name: str) -> Spec:
 
     Raises:
         AlexNetError: there is no such variant; the message lists the valid names.
+
+    Example:
+        >>> ae.get_spec("paper")["conv2"].groups
+        2
     """
     try:
         return SPECS[name]

@@ -156,6 +156,11 @@ def load_pretrained(
     Raises:
         WeightsError: no such weights, a download that failed, a damaged file or one with more than tensors in it,
             weights that fit no network, or no labels.
+
+    Example:
+        >>> small = ae.load_pretrained("small")
+        >>> small.name, len(small.categories), small.preprocess.size
+        ('small', 101, 227)
     """
     if name == "auto":
         return _choose(announce)

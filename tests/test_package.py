@@ -1,5 +1,9 @@
+import doctest
 import subprocess
 import sys
+
+import numpy as np
+import pytest
 
 import alexnet_edu
 
@@ -27,3 +31,14 @@ def test_the_spine_works_without_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+FUNCTIONS = [name for name in alexnet_edu.__all__ if not isinstance(getattr(alexnet_edu, name), type)]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_example_of_a_public_function_prints_what_it_says(name: str) -> None:
+    known = {"ae": alexnet_edu, "np": np} | {one: getattr(alexnet_edu, one) for one in alexnet_edu.__all__}
+    [found] = doctest.DocTestFinder(recurse=False).find(getattr(alexnet_edu, name), name, globs=known)
+    assert found.examples
+    assert doctest.DocTestRunner().run(found).failed == 0

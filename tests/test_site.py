@@ -1,0 +1,130 @@
+"""The site as it is built from this tree: complete, linked, light, readable on a phone and without a mouse."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import browser, free_port, new_page, screenshot, server
+from notebook_files import ROOT, notebook_paths, read, title
+
+import alexnet_edu
+
+pytest.importorskip("myst_nb", reason="the site's tools are not installed: uv sync --group site")
+
+READABLE = (
+    "index.html",
+    "notebooks/02_architecture.html",
+    "notebooks/05_filters.html",
+    "api.html",
+    "docs/glossary.html",
+)
+
+
+class Page(HTMLParser):
+    """What a page links to, where it can be linked to, and the text of its headings."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.anchors |= {value for name in ("id", "name") if (value := found.get(name))}
+        self.links += [value for name in ("href", "src") if (value := found.get(name))]
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The site, built as an author builds it."""
+    done = subprocess.run([sys.executable, "website/build.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return ROOT / "build" / "site"
+
+
+@pytest.fixture(scope="session")
+def pages(site: Path) -> dict[str, Page]:
+    return {path.relative_to(site).as_posix(): Page(path) for path in site.rglob("*.html") if "live" not in path.parts}
+
+
+def test_every_link_leads_to_a_page_and_a_place_in_it(site: Path, pages: dict[str, Page]) -> None:
+    lost = []
+    for name, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (site / name).parent / unquote(parts.path) if parts.path else site / name
+            inside = pages.get(target.resolve().relative_to(site).as_posix())
+            if not target.exists() or (parts.fragment and inside and unquote(parts.fragment) not in inside.anchors):
+                lost.append(f"{name}: {link}")
+    assert lost == []
+
+
+def test_nothing_is_fetched_from_elsewhere(pages: dict[str, Page]) -> None:
+    fetched = re.compile(r"""<(?:script|img|link|iframe)[^>]+(?:src|href)="(https?://[^"]+)""")
+    assert {name: found for name, page in pages.items() if (found := fetched.findall(page.text))} == {}
+
+
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+def test_a_notebook_is_a_page(path: Path, pages: dict[str, Page]) -> None:
+    page, notebook = pages[f"notebooks/{path.stem}.html"], read(path)
+    assert f"<h1>{title(notebook)}" in page.text.replace("’", "'")
+    pictures = sum("data:image" in str(output) for cell in notebook.cells for output in cell.get("outputs", []))
+    assert page.text.count("../_pictures/") >= pictures
+    assert "../docs/glossary.html#" in page.text
+    assert len(page.text.encode()) < 1e6  # what a phone loads before it shows the first line
+    assert "data:image" not in page.text
+
+
+def test_every_public_name_is_explained(pages: dict[str, Page]) -> None:
+    assert {name.rpartition(".")[2] for name in pages["api.html"].anchors} >= set(alexnet_edu.__all__)
+
+
+def test_every_claim_has_its_row(pages: dict[str, Page]) -> None:
+    claims = json.loads((ROOT / "alexnet_edu" / "assets" / "claims.json").read_text(encoding="utf-8"))
+    assert pages["numbers.html"].text.count("<tr") == len(claims) + 1
+
+
+@pytest.fixture(scope="module")
+def tab(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    port = free_port()
+    command = ["-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(site)]
+    log = tmp_path_factory.mktemp("site") / "log"
+    with browser() as chromium, server(command, f"http://localhost:{port}/", log) as address:
+        page = new_page(chromium)
+        page.address = address
+        yield page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", READABLE)
+def test_a_page_reads_well_on_a_phone_and_by_a_screen_reader(name: str, scheme: str, tab: Any) -> None:
+    tab.emulate_media(color_scheme=scheme)
+    for width, height in ((390, 844), (1280, 800)):
+        tab.set_viewport_size({"width": width, "height": height})
+        tab.goto(f"{tab.address}{name}.html")
+        screenshot(tab, f"site-{Path(name).stem}-{scheme}-{width}")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(tab).response["violations"]
+    serious = [(one["id"], one["nodes"][0]["html"][:120]) for one in found if one["impact"] in ("serious", "critical")]
+    assert serious == [] and tab.faults == []
+
+
+def test_what_a_page_weighs(site: Path, pages: dict[str, Page], record_property: Callable[[str, object], None]) -> None:
+    heaviest = max(pages, key=lambda name: len(pages[name].text))
+    shared = sum(path.stat().st_size for path in (site / "_static").rglob("*") if path.suffix in (".css", ".js"))
+    text = f"{len(pages)} pages, the heaviest {heaviest} with {len(pages[heaviest].text) / 1e3:.0f} kB"
+    record_property("measured", f"site: {text}, styles and scripts {shared / 1e3:.0f} kB")
