@@ -311,7 +311,7 @@ def picture_grid(
     figure = _figure(columns * size, rows * (size + 0.35) + (0.35 if title else 0))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for place, ax in enumerate(axes):
-        _bare(ax, titles[place] if place < len(titles) else "", fontsize=min(10, max(6, 6 * size)))
+        _bare(ax, titles[place] if place < len(titles) else "", fontsize=min(10, max(8, 6 * size)))
         if place < len(pictures):
             ax.imshow(_as_array(pictures[place]))
     if title:
@@ -550,7 +550,7 @@ def learning_curve(
     curves(steps, losses, title="Loss", xlabel=xlabel, ylabel="cross-entropy (nats)", colours=colours, ax=left)
     percent = {name: [100 * value for value in values] for name, values in errors.items()}
     curves(steps, percent, title="Error", xlabel=xlabel, ylabel="error (%)", colours=colours, ax=right)
-    left.set_ylim(bottom=0)
+    left.set_ylim(0, 1.1 * max(max(values) for values in losses.values()))
     right.set_ylim(0, 100)
     figure.suptitle(title)
     return _described(figure, f"{title}: loss and error over each {xlabel}, for {', '.join({**losses, **errors})}.")

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from notebook_files import notebook_paths, read
+from notebook_files import NOTEBOOKS, notebook_paths, read
 from notebook_rules import output_text
 
 from alexnet_edu.geometry import layer_table, valid_input_sizes
@@ -333,6 +334,32 @@ def test_claim_about_two_networks_names_all_that_differs(key: str) -> None:
         one, other = pair.split(" -> ")
         found = {layer: sorted(keys) for layer, keys in differences(one, other).items()}
         assert found == {layer: sorted(keys) for layer, keys in named.items()}
+
+
+# What a text says of the course's own measurements
+
+
+def test_the_solution_of_exercise_7_in_notebook_03_says_what_was_measured() -> None:
+    measured = json.loads((ASSETS / "initialisation.json").read_text(encoding="utf-8"))["exercise 7"]
+    ends = sorted(run["training"][-1] for run in measured["ten times the rate"])
+    gaps = {
+        views: sorted(run["validation"][-1] - run["training"][-1] for run in measured[views])
+        for views in ("the centre alone", "random views")
+    }
+    prose = prose_of(read(NOTEBOOKS / "03_from_scratch.ipynb"))
+    solution = prose.partition("At ten times the rate")[2].partition("luck")[0]
+    wanted = [ends[0], ends[-1], 8 / 9, *gaps["the centre alone"], *gaps["random views"]]
+    assert re.findall(r"0\.\d+", solution) == [f"{value:.2f}" for value in wanted]
+    assert all(run["loss"] != sorted(run["loss"], reverse=True) for run in measured["ten times the rate"]), "rises"
+
+
+def test_the_starts_learn_in_the_order_of_the_pictures_share() -> None:
+    cases = json.loads((ASSETS / "initialisation.json").read_text(encoding="utf-8"))["cases"]
+    shares, errors = ([case["share"] for case in cases], [max(case["training_error"]) for case in cases])
+    four = sorted(zip(shares[:4], errors[:4], strict=True))
+    assert [error for _, error in four] == sorted(errors[:4], reverse=True)
+    assert all(max(better["training_error"]) < min(worse["training_error"]) for worse, better in pairwise(cases[:4]))
+    assert errors[0] == errors[4] == round(8 / 9, 3), "the paper's start, and the control of the wrong width: at chance"
 
 
 # The history
