@@ -211,11 +211,12 @@ _DROPOUT_AFTER: tuple[Layer, ...] = (
 TORCHVISION = Spec(
     "torchvision",
     "torchvision.models.alexnet, after 'One weird trick' (2014)",
-    "pytorch/vision, torchvision/models/alexnet.py; Krizhevsky, arXiv:1404.5997",
+    "pytorch/vision, torchvision/models/alexnet.py; widths of cuda-convnet2's layers-imagenet-1gpu.cfg",
     _single_stream_layers(
         (64, 192, 384, 256, 256), conv1_padding=2, head=(AdaptiveAvgPool("avgpool", 6), *_DROPOUT_BEFORE)
     ),
-    notes="One tower, 64-192-384-256-256 maps, no LRN: not the network of 2012.",
+    notes="One tower, 64-192-384-256-256 maps, no LRN: not the network of 2012. The text of 'One weird trick' "
+    "(arXiv:1404.5997, footnote 1) gives 384 maps in conv4.",
 )
 D2L = Spec(
     "d2l",

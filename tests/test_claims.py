@@ -254,6 +254,7 @@ COMPUTED |= {
     "accuracy": lambda key: 100 - _number(key.split(":")[1], key.split(":")[0]),
     "ablation": _ablation,
     "museum parameters": lambda number: _museum(number).total_parameters,
+    "more parameters": lambda name: 100 * layer_table(get_spec(name)).total_parameters / PAPER.total_parameters - 100,
     "museum macs": lambda number: _museum(number).total_macs,
     "fewer MACs": lambda number: 100 - 100 * _museum(number).total_macs / _museum("145").total_macs,
     "number": lambda key: _number(key, "value"),
