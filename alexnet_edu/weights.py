@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from alexnet_edu.download import DownloadError, download
 from alexnet_edu.errors import ImageError, WeightsError
 from alexnet_edu.images import load_image
-from alexnet_edu.models import AlexNet, get_model, unwrapped
+from alexnet_edu.models import AlexNet, build_layer, get_model, unwrapped
 from alexnet_edu.palette import by
 from alexnet_edu.variants import SPECS, get_spec
 
@@ -77,10 +77,13 @@ class Preprocess:
 
     def batch(self, crops: Sequence[Image.Image]) -> Tensor:
         """``(N, 3, S, S)`` float32 for N crops, normalised; in memory channels come last, as in the pictures."""
-        pixels = torch.from_numpy(np.stack([np.asarray(crop) for crop in crops]))
+        return self.normalised(torch.from_numpy(np.stack([np.asarray(crop) for crop in crops])))
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """``(N, 3, S, S)`` float32 for the pixels of N crops, ``(N, S, S, 3)`` uint8; on the device of ``pixels``."""
         rows = pixels.flatten(2).float().div_(255)  # (N, S, 3 * S): whole rows at a time, which is fast
-        rows.sub_(torch.tensor(self.mean * self.size)).div_(torch.tensor(self.std * self.size))
-        return rows.reshape(pixels.shape).permute(0, 3, 1, 2)
+        mean, std = (torch.tensor(values * self.size, device=rows.device) for values in (self.mean, self.std))
+        return rows.sub_(mean).div_(std).reshape(pixels.shape).permute(0, 3, 1, 2)
 
     def denormalize(self, x: Tensor) -> Tensor:
         """Undoes the normalisation: ``(..., 3, H, W)`` in 0..1, fit for ``load_image`` or a plot."""
@@ -121,6 +124,34 @@ class Pretrained:
         outputs = unwrapped(self.model).get_parameter("fc8.bias").numel()
         if len(self.categories) != outputs:
             raise WeightsError(f"{self.name} has {outputs:,} outputs but {len(self.categories):,} categories.")
+
+    def with_head(self, categories: Sequence[str]) -> Pretrained:
+        """The same network with a new last layer for other classes, where transfer learning starts.
+
+        The other layers get a copy of the weights, so training the new network leaves this one as it is. The last
+        layer's are drawn as the network's spec says (``torch.manual_seed`` fixes them): its answers mean nothing
+        until it has been trained.
+
+        Args:
+            categories: a name for each class, in order.
+
+        Raises:
+            WeightsError: there are no names, or a name occurs twice.
+        """
+        if not categories or len(set(categories)) < len(categories):
+            raise WeightsError("A new last layer needs a name for each class, and no name twice.")
+        network = unwrapped(self.model)
+        assert isinstance(network, AlexNet)
+        spec = network.spec.with_classes(len(categories))
+        with torch.device("meta"):
+            model = AlexNet(spec)
+        last, state = spec.layers[-1], network.state_dict()
+        inputs = state[f"{last.name}.weight"].shape[1]
+        kept = {key: value.clone() for key, value in state.items() if not key.startswith(f"{last.name}.")}
+        head = build_layer(last, (inputs,)).state_dict(prefix=f"{last.name}.")
+        model.load_state_dict(kept | head, assign=True)
+        source = f"{self.source}, with a new last layer"
+        return replace(self, model=model.eval(), categories=tuple(categories), source=source, metrics={})
 
     def __repr__(self) -> str:
         network = unwrapped(self.model)

@@ -20,6 +20,7 @@ from trained_files import small_state, torchvision_state, write_hub_file, write_
 from alexnet_edu import weights
 from alexnet_edu.errors import ImageError, WeightsError
 from alexnet_edu.images import sample_images
+from alexnet_edu.inference import predict
 from alexnet_edu.models import get_model, list_models
 from alexnet_edu.weights import Preprocess, Pretrained, load_pretrained
 
@@ -432,3 +433,48 @@ def test_a_cold_start_takes_no_more_memory_than_plain_pytorch(
 def test_pretrained_counts_its_labels() -> None:
     with pytest.raises(WeightsError, match="101 outputs but 1 categories"):
         Pretrained(get_model("small", num_classes=101), Preprocess(), ("x",), "n", "s")
+
+
+# --- a new last layer
+
+
+def test_a_new_head_names_its_classes_and_keeps_everything_below() -> None:
+    small = load_pretrained("small")
+    torch.manual_seed(0)
+    pets = small.with_head(["cat", "dog", "neither"])
+    assert pets.categories == ("cat", "dog", "neither")
+    assert pets.model.fc8.weight.shape == (3, small.model.fc8.weight.shape[1])
+    assert pets.model.spec.name == "small" and not pets.model.training and not pets.metrics
+    for name, value in small.model.state_dict().items():
+        if not name.startswith("fc8"):
+            assert torch.equal(pets.model.state_dict()[name], value), name
+    assert all(weight.requires_grad for weight in pets.model.parameters())
+    assert len(predict(sample_images()["cat"], pets, top_k=3).labels) == 3
+    before = small.model.conv1.weight.clone()
+    with torch.no_grad():
+        pets.model.conv1.weight.zero_()
+    assert torch.equal(small.model.conv1.weight, before)
+
+
+def test_a_new_head_is_drawn_as_the_spec_says() -> None:
+    small = load_pretrained("small")
+    heads = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        heads.append(small.with_head([f"class {i}" for i in range(50)]).model.fc8)
+    assert torch.equal(heads[0].weight, heads[1].weight) and not torch.equal(heads[0].weight, heads[2].weight)
+    bound = small.model.fc8.in_features**-0.5  # PyTorch's own start, which this spec asks for
+    assert 0.9 * bound < heads[0].weight.abs().max().item() <= bound
+
+
+@pytest.mark.parametrize("categories", [[], ["cat", "cat"]])
+def test_a_new_head_needs_a_name_for_each_class(categories: list[str]) -> None:
+    with pytest.raises(WeightsError, match="needs a name for each class"):
+        load_pretrained("small").with_head(categories)
+
+
+def test_pixels_are_normalised_as_crops_are() -> None:
+    pre = Preprocess(size=227)
+    crops = [pre.crop(picture) for picture in sample_images().values()]
+    pixels = torch.from_numpy(np.stack([np.asarray(crop) for crop in crops]))
+    assert torch.equal(pre.normalised(pixels), pre.batch(crops))
