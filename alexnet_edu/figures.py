@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
-from math import ceil
+from math import ceil, nan
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ __all__ = [
     "model_map",
     "picture_grid",
     "receptive_fields",
+    "relu_and_tanh",
     "roofline",
     "show",
     "top5_bars",
@@ -554,6 +556,42 @@ def learning_curve(
     right.set_ylim(0, 100)
     figure.suptitle(title)
     return _described(figure, f"{title}: loss and error over each {xlabel}, for {', '.join({**losses, **errors})}.")
+
+
+def relu_and_tanh(result: Mapping[str, Any]) -> Figure:
+    """Training error against epochs, as Fig. 1 of the paper: the mean of the seeds, with their spread.
+
+    A curve ends where the first of its seeds does.
+
+    Args:
+        result: what ``experiments/fig1.py`` writes, such as ``assets/fig1.json``.
+    """
+    names = {"relu": "ReLU", "tanh": "tanh"}
+    runs = {
+        label: [run["errors"] for run in result["runs"] if run["activation"] == name] for name, label in names.items()
+    }
+    length = max(min(map(len, errors)) for errors in runs.values())
+    step = result["window_pictures"] / result["training_pictures"]
+    mean, low, high = (
+        {name: _over_seeds(errors, statistic, length) for name, errors in runs.items()}
+        for statistic in (fmean, min, max)
+    )
+    drawn = curves(
+        [(i + 0.5) * step for i in range(length)],
+        mean,
+        bands={name: (low[name], high[name]) for name in runs},
+        title="CIFAR-10, four layers, no regularisation",
+        xlabel="epoch",
+        ylabel="training error (%)",
+    )
+    drawn.axes[0].axhline(100 * result["target_error"], color="grey", linestyle=":")
+    return drawn
+
+
+def _over_seeds(errors: list[list[float]], statistic: Callable[[Any], float], length: int) -> list[float]:
+    """Of each point that all seeds reached, in per cent; the rest is not a number."""
+    found = [100 * statistic(point) for point in zip(*errors, strict=False)]
+    return found + [nan] * (length - len(found))
 
 
 def cost_bars(table: LayerTable, *, ax: Axes | None = None) -> Figure:

@@ -15,4 +15,5 @@ def wilson(right: float, total: float) -> tuple[float, float]:
         return 0.0, 1.0
     share, z2 = right / total, Z**2 / total
     middle, half = share + z2 / 2, Z * sqrt((share * (1 - share) + z2 / 4) / total)
-    return max(0.0, (middle - half) / (1 + z2)), min(1.0, (middle + half) / (1 + z2))
+    low, high = (middle - half) / (1 + z2), (middle + half) / (1 + z2)
+    return (low if right else 0.0), (high if right < total else 1.0)  # rounding would leave a share of 0 or 1 out

@@ -64,7 +64,7 @@ def centres(names: Names) -> Any:
     edge, view = (names["SIDE"] - names["VIEW"]) // 2, names["VIEW"]
 
     def batches(x: Tensor, y: Tensor, size: int = 32) -> Iterator[tuple[Tensor, Tensor]]:
-        for picked in torch.randperm(len(x)).split(size):
+        for picked in torch.randperm(len(x)).split(size):  # type: ignore[no-untyped-call]
             yield x[picked, :, edge : edge + view, edge : edge + view], y[picked]
 
     return batches

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,11 +14,12 @@ from train_pictures import write_pictures
 
 from alexnet_edu.errors import AlexNetError, ImageError
 from alexnet_edu.train import data
-from alexnet_edu.train.data import SPLITS, EpochOrder, Pictures, cifar10_tensors, loader, open_data, seed_from
+from alexnet_edu.train.data import LISTS, cifar10_tensors, open_data
+from alexnet_edu.train.pictures import EpochOrder, Pictures, loader, seed_from
 
 
 def lists() -> dict[str, list[str]]:
-    return {part: (SPLITS / f"caltech101_{part}.txt").read_text().split() for part in ("train", "val", "test")}
+    return {part: (LISTS / f"caltech101_{part}.txt").read_text().split() for part in ("train", "val", "test")}
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_faces_and_faces_easy_show_the_same_people_on_the_same_side() -> None:
 
 
 def test_categories_are_those_of_the_embedded_weights(caltech: Path) -> None:
-    listed = SPLITS.parent / "caltech101_categories.txt"
+    listed = LISTS.parent / "caltech101_categories.txt"
     assert list(open_data("caltech101", caltech).categories) == listed.read_text().split()
 
 
@@ -105,7 +107,7 @@ def test_folder_without_test_holds_out_a_tenth_for_selection(tmp_path: Path) -> 
 
 def test_an_empty_class_is_named(tmp_path: Path) -> None:
     (write_pictures(tmp_path) / "train" / "yellow").mkdir()
-    with pytest.raises(AlexNetError, match=r"one folder a class with pictures in each.*yellow"):
+    with pytest.raises(AlexNetError, match=r"one folder per class with pictures in each.*yellow"):
         open_data("folder", tmp_path)
 
 
@@ -155,9 +157,9 @@ def test_a_corrupt_picture_is_replaced_and_counted(tmp_path: Path, cached: bool)
     broken.write_bytes(broken.read_bytes()[:40])
     if cached:
         pictures = pictures.cached()
-    picture, label, skipped = pictures[0, 2]
-    assert skipped == 1 and label == pictures.labels[3] and torch.equal(picture, pictures[0, 3][0])
-    assert pictures[0, 1][2] == 0
+    picture, label, replaced = pictures[0, 2]
+    assert replaced and label == pictures.labels[3] and torch.equal(picture, pictures[0, 3][0])
+    assert not pictures[0, 1][2]
 
 
 def test_nothing_readable_is_an_error_not_a_loop() -> None:
@@ -177,8 +179,7 @@ def test_cache_gives_the_same_pictures(tmp_path: Path) -> None:
 
 
 def test_a_pictures_random_numbers_depend_on_its_seed_alone(tmp_path: Path) -> None:
-    pictures = _folder(write_pictures(tmp_path, train=3))
-    pictures.transform = lambda picture: torch.rand(1)
+    pictures = replace(_folder(write_pictures(tmp_path, train=3)), transform=lambda picture: torch.rand(1))
     state = torch.get_rng_state()
     first = pictures[5, 0][0]
     assert torch.equal(torch.get_rng_state(), state)  # and the rest of the program sees nothing
@@ -216,8 +217,7 @@ def test_batches_that_cannot_be_made() -> None:
 
 
 def test_loader_processes_change_nothing(tmp_path: Path) -> None:
-    pictures = _folder(write_pictures(tmp_path, train=4)).cached()
-    pictures.transform = _noisy
+    pictures = replace(_folder(write_pictures(tmp_path, train=4)).cached(), transform=_noisy)
     batches = [list(loader(pictures, EpochOrder(pictures.labels, 4), workers)) for workers in (0, 1)]
     for (x, labels, _), (x2, labels2, _) in zip(*batches, strict=True):
         assert torch.equal(x, x2) and torch.equal(labels, labels2)

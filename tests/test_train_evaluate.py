@@ -11,8 +11,8 @@ from alexnet_edu.cli import main as cli
 from alexnet_edu.inference import class_probabilities, ten_views
 from alexnet_edu.intervals import wilson
 from alexnet_edu.models import get_model
-from alexnet_edu.train.data import Pictures, open_data
-from alexnet_edu.train.evaluate import Prepare, class_scores, score
+from alexnet_edu.train.data import open_data
+from alexnet_edu.train.evaluate import Prepare, picture_probabilities, score
 from alexnet_edu.train.network import save_export
 from alexnet_edu.weights import Preprocess
 
@@ -24,6 +24,13 @@ from alexnet_edu.weights import Preprocess
 def test_wilson_interval_of_published_examples(right: int, total: int, low: float, high: float) -> None:
     """The first two from Newcombe (1998), table I, method 3."""
     assert wilson(right, total) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_an_interval_contains_its_share() -> None:
+    for total in range(1, 200):
+        for right in {0, 1, total // 2, total - 1, total}:
+            low, high = wilson(right, total)
+            assert 0 <= low <= right / total <= high <= 1, (right, total)
 
 
 def test_no_pictures_tell_nothing() -> None:
@@ -56,20 +63,27 @@ def test_one_and_ten_views_are_those_of_predict(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model, pre = get_model("small", num_classes=3), Preprocess(size=227)
     for ten in (False, True):
-        probabilities, skipped = class_scores(model, pictures, Prepare(pre, ten=ten), quiet=True)
+        answers = picture_probabilities(model, pictures, Prepare(pre, ten=ten), quiet=True)
         source = pictures.sources[1]
         views = pre.batch(ten_views(pre, source) if ten else [pre.crop(source)])
-        torch.testing.assert_close(probabilities[1], class_probabilities(model, views).mean(0), rtol=1e-3, atol=1e-5)
-        assert probabilities.shape == (6, 3) and skipped == 0 and model.training
+        torch.testing.assert_close(
+            answers.probabilities[1], class_probabilities(model, views).mean(0), rtol=1e-3, atol=1e-5
+        )
+        assert answers.probabilities.shape == (6, 3) and not answers.unread and model.training
+
+
+def seen(prepare: Prepare, picture: torch.Tensor) -> torch.Tensor:
+    """What the network gets of one picture, (views, 3, S, S)."""
+    return prepare.normalised(prepare.crops(picture)[None])
 
 
 def test_a_mean_image_is_subtracted_where_it_belongs() -> None:
     picture = torch.randint(0, 256, (3, 256, 256), dtype=torch.uint8)
     prepare = Prepare(Preprocess(size=224), picture.float())
-    assert torch.equal(prepare(picture), torch.zeros(1, 3, 224, 224))
+    assert torch.equal(seen(prepare, picture), torch.zeros(1, 3, 224, 224))
     ten = Prepare(Preprocess(size=224), picture.float(), ten=True)
-    assert torch.equal(ten(picture), torch.zeros(10, 3, 224, 224))
-    torch.testing.assert_close(prepare(picture // 2), (picture // 2 - picture.float())[None, :, 16:240, 16:240])
+    assert torch.equal(seen(ten, picture), torch.zeros(10, 3, 224, 224))
+    torch.testing.assert_close(seen(prepare, picture // 2), (picture // 2 - picture.float())[None, :, 16:240, 16:240])
 
 
 def test_command_measures_a_file_of_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,20 +93,21 @@ def test_command_measures_a_file_of_weights(tmp_path: Path, capsys: pytest.Captu
     call = ["evaluate", "--data", "folder", "--root", str(root), "--model", str(file), "--workers", "0"]
     assert cli.main([*call, "--json", str(tmp_path / "figures.json")]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["pictures"] == 6 and printed["skipped"] == 1 and printed["crops"] == 1 and "per_class" not in printed
-    assert json.loads((tmp_path / "figures.json").read_text())["per_class"]["red"][1] == 2
+    assert printed["pictures"] == 5 and printed["skipped"] == 1 and printed["crops"] == 1 and "per_class" not in printed
+    assert json.loads((tmp_path / "figures.json").read_text())["per_class"]["red"][1] == 1
 
 
 def test_command_refuses_weights_of_other_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, file = write_pictures(tmp_path / "data"), tmp_path / "w.safetensors"
     save_export(file, get_model("small", num_classes=2), ("a", "b"), Preprocess(size=227), {}, half=False)
     assert cli.main(["evaluate", "--data", "folder", "--root", str(root), "--model", str(file)]) == 1
-    assert "w has 2 classes, folder 3" in capsys.readouterr().err
+    assert "in the folders alone: blue, green, red; in the network alone: a, b" in capsys.readouterr().err
 
 
 def test_rows_split_between_processes_give_the_same(tmp_path: Path) -> None:
-    pictures: Pictures = open_data("folder", write_pictures(tmp_path)).test
+    pictures = open_data("folder", write_pictures(tmp_path)).test
     model, prepare = get_model("small", num_classes=3), Prepare(Preprocess(size=227))
-    whole = class_scores(model, pictures, prepare, quiet=True)[0]
-    odd = class_scores(model, pictures, prepare, rows=range(1, 6, 2), quiet=True)[0]
-    torch.testing.assert_close(whole[1::2], odd, rtol=1e-4, atol=1e-6)
+    whole = picture_probabilities(model, pictures, prepare, quiet=True)
+    odd = picture_probabilities(model, pictures, prepare, rows=range(1, 6, 2), quiet=True)
+    assert odd.rows == [1, 3, 5]
+    torch.testing.assert_close(whole.probabilities[1::2], odd.probabilities, rtol=1e-4, atol=1e-6)

@@ -17,9 +17,13 @@ from train_pictures import write_pictures
 
 from alexnet_edu.cli import main as cli
 from alexnet_edu.errors import AlexNetError
-from alexnet_edu.train.data import loader
-from alexnet_edu.train.loop import Place, Settings, Trainer, curves, optimiser_for, schedule_for, train
+from alexnet_edu.train.data import open_data
+from alexnet_edu.train.loop import Trainer, curves, train, trainer_for
+from alexnet_edu.train.optim import optimiser_for, schedule_for
+from alexnet_edu.train.pictures import loader
+from alexnet_edu.train.place import Place
 from alexnet_edu.train.recipes import Recipe, get_recipe
+from alexnet_edu.train.settings import Settings
 from alexnet_edu.weights import load_pretrained
 
 TINY = ["--set", "epochs=2", "--set", "batch_size=6"]
@@ -59,7 +63,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted: tuple[Path
     """Resumed with a loader process, which must not matter either."""
     root, whole = uninterrupted
     out = root / "killed"
-    call = [sys.executable, "-m", "alexnet_edu.train", *command(root, out, "--save-every", "0")[1:]]
+    call = [sys.executable, "-m", "alexnet_edu", *command(root, out, "--save-every", "0")]
     process = subprocess.Popen(call, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (out / "checkpoint.pt").exists():
         assert process.poll() is None, process.communicate()
@@ -79,7 +83,7 @@ def test_ctrl_c_saves_says_so_and_goes_on(
     out, step, handler = root / "asked", Trainer.train_step, signal.getsignal(signal.SIGINT)
 
     def interrupted_step(trainer: Trainer, *batch: Any) -> torch.Tensor:
-        if trainer.step == 2:
+        if trainer.progress.step == 2:
             os.kill(os.getpid(), signal.SIGINT)
         return step(trainer, *batch)
 
@@ -117,7 +121,7 @@ def test_a_finished_run_only_measures_again_and_other_settings_are_refused(
     assert (out / "checkpoint.pt").read_bytes() == before
     capsys.readouterr()
     assert cli.main(command(root, out, "--seed", "1")) == 1
-    assert "belongs to a training with other settings; choose another --out" in capsys.readouterr().err
+    assert "belongs to a training with other settings (seed 0, not 1); choose another --out" in capsys.readouterr().err
 
 
 def test_a_damaged_checkpoint_is_one_sentence(
@@ -125,7 +129,9 @@ def test_a_damaged_checkpoint_is_one_sentence(
 ) -> None:
     (tmp_path / "checkpoint.pt").write_bytes((uninterrupted[1] / "checkpoint.pt").read_bytes()[:5000])
     assert cli.main(command(uninterrupted[0], tmp_path)) == 1
-    assert "checkpoint.pt is damaged; delete it to start again" in capsys.readouterr().err
+    assert (
+        "checkpoint.pt is damaged or no checkpoint of this program; delete it to start again" in capsys.readouterr().err
+    )
 
 
 def settings(root: Path, **changes: Any) -> Settings:
@@ -134,10 +140,16 @@ def settings(root: Path, **changes: Any) -> Settings:
     return Settings("folder", str(root), "small", replace(get_recipe("paper", "paper"), **plain | changes))
 
 
+def made(chosen: Settings, place: Place = CPU, folder: str = "run") -> Trainer:
+    """The trainer of these settings, its folder beside the pictures."""
+    data = open_data(chosen.data, chosen.root, seed=chosen.seed)
+    return trainer_for(chosen, data, place, Path(chosen.root) / folder)
+
+
 def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = Trainer(settings(write_pictures(tmp_path)), CPU, tmp_path / "run")
+    trainer = made(settings(write_pictures(tmp_path)))
     trainer.save()
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
 
@@ -159,26 +171,27 @@ def test_a_corrupt_picture_is_counted_in_the_log(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops(tmp_path: Path) -> None:
-    trainer = Trainer(settings(write_pictures(tmp_path), lr=1e30), CPU, tmp_path / "run")
-    with pytest.raises(AlexNetError, match="The loss is no number in epoch"):
+    trainer = made(settings(write_pictures(tmp_path), lr=1e30))
+    with pytest.raises(AlexNetError, match="The loss is not a number in epoch"):
         trainer.run()
 
 
 def test_training_on_all_pictures_reports_no_selection(tmp_path: Path) -> None:
     chosen = replace(settings(write_pictures(tmp_path)), train_on="train+val")
-    trainer = Trainer(chosen, CPU, tmp_path / "run")
-    assert len(trainer.pictures) == 24 and not trainer.selects
+    trainer = made(chosen)
+    assert len(trainer.material.train) == 24 and trainer.material.val is None
     trainer.run()
-    assert "val_top1" not in trainer.history[0]
+    assert "val_top1" not in trainer.progress.history[0]
 
 
 def one_step(root: Path, place: Place) -> dict[str, Any]:
     """Gradients and weights after one batch of 6 pictures, shared by all processes."""
-    trainer = Trainer(settings(root), place, root / f"run{place.world}")
-    x, labels, _ = next(iter(loader(trainer.pictures, trainer.order, 0)))
+    trainer = made(settings(root), place, f"run{place.world}")
+    x, labels, _ = next(iter(loader(trainer.material.train, trainer.material.order, 0)))
     trainer.train_step(x, labels, 0)
-    gradients = {name: p.grad for name, p in trainer.net.named_parameters()}
-    return {"gradients": gradients, "weights": trainer.net.state_dict()}
+    network = trainer.learner.network
+    gradients = {name: p.grad for name, p in network.named_parameters()}
+    return {"gradients": gradients, "weights": network.state_dict()}
 
 
 STEP = """
@@ -186,8 +199,7 @@ import sys
 from pathlib import Path
 import torch
 from test_train_loop import one_step
-from alexnet_edu.train.data import loader
-from alexnet_edu.train.loop import Place
+from alexnet_edu.train.place import Place
 
 with Place.find("cpu") as place:
     found = one_step(Path(sys.argv[1]), place)

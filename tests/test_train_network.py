@@ -35,7 +35,7 @@ def test_folding_keeps_the_function(lrn: str) -> None:
     recipe = replace(get_recipe("modern"), lrn=lrn)  # type: ignore[arg-type]
     network.start_weights(model, recipe)
     net = shaken(network.training_network(model, recipe)).eval()
-    plain = network.fold(net, model)
+    plain = network.fold(net, model.spec)
     assert plain.state_dict().keys() == get_model("small", num_classes=5).state_dict().keys()
     x = torch.randn(2, 3, 227, 227)
     found = network.logits_difference(net, plain, x, x)
@@ -73,7 +73,7 @@ def test_whitening_is_learned_through_and_gone_after_folding() -> None:
     net(torch.randn(2, 3, 227, 227)).sum().backward()
     learned = dict(net.named_parameters())["conv1.parametrizations.weight.original"]
     assert learned.grad is not None and learned.grad.abs().sum() > 0
-    assert not any("parametrizations" in name for name in network.fold(net, model).state_dict())
+    assert not any("parametrizations" in name for name in network.fold(net, model.spec).state_dict())
 
 
 def test_what_modern_adds_while_training() -> None:
@@ -140,8 +140,8 @@ def test_recipe_fields_are_set_from_text() -> None:
     ("setting", "message"),
     [
         ("speed=1", "no field 'speed'"),
-        ("lr=fast", "lr must be a number, not 'fast'"),
-        ("epochs=1.5", "epochs must be a number"),
+        ("lr=fast", "lr must be a number above 0, not 'fast'"),
+        ("epochs=1.5", "epochs must be a whole number of at least 1, not '1.5'"),
         ("precision=fp8", "precision must be one of fp32, bf16, fp16"),
         ("batch_norm=yes", "batch_norm must be true or false"),
     ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from typing import NoReturn
 
-__all__ = ["DATA_SETS", "Parser", "data_arguments", "positive", "print_error"]
+from alexnet_edu.train.settings import DATA_SETS, DEVICES, LARGEST_SEED, SPLITS
 
-DATA_SETS = ("caltech101", "cifar10", "imagenet", "folder")
+__all__ = ["Parser", "compute_arguments", "data_arguments", "positive", "print_error", "seconds", "whole"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,16 +33,38 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number, 0 or more, for argparse."""
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time of 0 or more, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds of at least 0, not {text!r}")
+    return value
+
+
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that say which pictures."""
     parser.add_argument("--data", required=True, choices=DATA_SETS, help="which data set")
     parser.add_argument("--root", required=True, metavar="PATH", help="its folder")
     parser.add_argument(
-        "--split", choices=("committed", "standard30"), default="committed",
+        "--split", choices=SPLITS, default=SPLITS[0],
         help="caltech101: the committed lists (default), or 30 training pictures per class",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes every random choice (default 0)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="fixes every random choice (default 0)")
+
+
+def compute_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say with what to compute."""
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: cuda or cpu)")
     parser.add_argument(
-        "--workers", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="loader processes (default 2)"
+        "--workers", type=whole, default=min(2, os.cpu_count() or 1), metavar="N", help="loader processes (default 2)"
     )

@@ -8,7 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from alexnet_edu.cli.arguments import data_arguments
+from alexnet_edu.cli.arguments import compute_arguments, data_arguments, seconds
+from alexnet_edu.train.recipes import DETAILS, RECIPES
+from alexnet_edu.train.settings import TRAIN_ON
 
 __all__ = ["add_arguments", "run"]
 
@@ -16,24 +18,25 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options to ``parser``."""
     data_arguments(parser)
+    compute_arguments(parser)
     parser.add_argument("--model", default="small", metavar="NAME", help="see alexnet-edu models (default small)")
-    parser.add_argument("--recipe", choices=("paper", "modern"), default="modern", help="2012's, or today's (default)")
+    parser.add_argument("--recipe", choices=RECIPES, default="modern", help="2012's, or today's (default)")
     parser.add_argument(
-        "--details", choices=("paper", "source"), default="source",
+        "--details", choices=tuple(DETAILS), default="source",
         help="for --recipe paper: where text and code of 2012 differ, which one (default source)",
     )  # fmt: skip
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the recipe; repeatable"
     )
     parser.add_argument(
-        "--train-on", choices=("train", "train+val"), default="train",
+        "--train-on", choices=TRAIN_ON, default="train",
         help="train+val trains on the selection pictures too, once all is chosen",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("run"), metavar="PATH", help="checkpoint, log and curves (default run)"
     )
     parser.add_argument(
-        "--save-every", type=float, default=600.0, metavar="S", help="seconds between checkpoints (default 600)"
+        "--save-every", type=seconds, default=600.0, metavar="S", help="seconds between checkpoints (default 600)"
     )
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the trained weights, a .safetensors file")
     parser.add_argument("--half", action="store_true", help="export in half precision")
@@ -42,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains; the exit status is 130 when Ctrl-C stopped it, with everything saved."""
     from alexnet_edu.speed import keep_freed_memory
-    from alexnet_edu.train.loop import Interrupted, Settings, train
+    from alexnet_edu.train.loop import Interrupted, train
     from alexnet_edu.train.recipes import get_recipe
+    from alexnet_edu.train.settings import Settings
 
     recipe = get_recipe(args.recipe, args.details).changed(args.set)
     settings = Settings(args.data, args.root, args.model, recipe, args.split, args.seed, args.train_on)

@@ -5,40 +5,50 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from matplotlib.figure import Figure
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel
-from torchvision.transforms import v2
+from torch import Tensor
 from tqdm import tqdm
 
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.figures import learning_curve
 from alexnet_edu.models import AlexNet, get_model
-from alexnet_edu.train import network
-from alexnet_edu.train.data import Data, EpochOrder, Pictures, joined, loader, open_data, seed_from
-from alexnet_edu.train.evaluate import Prepare, class_scores, score
-from alexnet_edu.train.files import write_atomically
-from alexnet_edu.train.optim import Sgd2012
+from alexnet_edu.train import checkpoint
+from alexnet_edu.train.augment import SIDE, Augmentation, augmentation_for, needs_statistics, statistics_for
+from alexnet_edu.train.checkpoint import Progress
+from alexnet_edu.train.data import Data, open_data
+from alexnet_edu.train.evaluate import Answers, Prepare, batch_bytes, picture_probabilities, score_pictures
+from alexnet_edu.train.files import only_writer, sweep, try_place, write_atomically
+from alexnet_edu.train.learner import Learner, autocast, learner_for
+from alexnet_edu.train.network import fold, logits_difference, save_export, start_weights
+from alexnet_edu.train.pictures import (
+    EpochOrder,
+    Pictures,
+    batches_of,
+    joined,
+    loader,
+    named,
+    seed_from,
+    workers_that_fit,
+)
+from alexnet_edu.train.place import Place
 from alexnet_edu.train.recipes import Recipe
-from alexnet_edu.train.transforms import ColourJitter, CropAndFlip, PCANoise, SubtractMeanImage, colour_statistics
+from alexnet_edu.train.settings import Settings
+from alexnet_edu.variants import get_spec
 from alexnet_edu.weights import Preprocess
 
-__all__ = ["Interrupted", "Settings", "Trainer", "curves", "train"]
+__all__ = ["Interrupted", "Material", "Trainer", "curves", "train", "trainer_for"]
 
 
 class Interrupted(Exception):
@@ -46,232 +56,45 @@ class Interrupted(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides the result of a training; a checkpoint goes on only with the same.
+class Material:
+    """The pictures of a training, and what happens to them.
 
     Attributes:
-        data, root, split: see ``open_data``.
-        model: a name from ``list_models()``.
-        recipe: how to train.
-        seed: fixes every random choice.
-        train_on: "train", or "train+val" once every choice is made.
+        train: to learn from, with the transform of single pictures.
+        order: the batches of an epoch.
+        val: to select on after each epoch, if there are any.
+        augmentation: the transforms of batches and of pictures that are measured.
+        categories: the classes' names.
     """
 
-    data: str
-    root: str
-    model: str
-    recipe: Recipe
-    split: str = "committed"
-    seed: int = 0
-    train_on: str = "train"
+    train: Pictures
+    order: EpochOrder
+    val: Pictures | None
+    augmentation: Augmentation
+    categories: tuple[str, ...]
 
 
-@dataclass
-class Place:
-    """Where this process runs: alone, or one of several under ``torchrun``."""
-
-    device: torch.device
-    rank: int = 0
-    world: int = 1
-
-    @classmethod
-    @contextmanager
-    def find(cls, device: str = "auto") -> Iterator[Place]:
-        """Joins the processes that ``torchrun`` started, if it did (nccl on GPUs, gloo on CPUs)."""
-        kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        if "WORLD_SIZE" not in os.environ:
-            yield cls(torch.device(kind))
-            return
-        if kind == "cuda":
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("nccl" if kind == "cuda" else "gloo")
-        try:
-            yield cls(torch.device(kind), dist.get_rank(), dist.get_world_size())
-        finally:
-            dist.destroy_process_group()
-
-    def sum(self, values: Tensor) -> Tensor:
-        """Adds up what the processes hold."""
-        if self.world > 1:
-            values = values.to(self.device)
-            dist.all_reduce(values)
-        return values.cpu()
-
-
-def optimiser_for(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Weights with decay (conv1 its own), biases and batch norm without and with their own rate."""
-    named = list(net.named_parameters())
-    first = [p for name, p in named if p.ndim > 1 and name.startswith("conv1.")]
-    weights = [p for name, p in named if p.ndim > 1 and not name.startswith("conv1.")]
-    decay = recipe.weight_decay
-    groups = [
-        {"params": first, "weight_decay": decay if recipe.conv1_weight_decay is None else recipe.conv1_weight_decay},
-        {"params": weights, "weight_decay": decay},
-        {"params": [p for _, p in named if p.ndim == 1], "weight_decay": 0.0, "lr": recipe.lr * recipe.bias_rate},
-    ]
-    if recipe.optimiser == "sgd2012":
-        return Sgd2012(groups, recipe.lr, recipe.momentum)
-    return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=True)
-
-
-def schedule_for(optimiser: torch.optim.Optimizer, recipe: Recipe, steps: int) -> Any:
-    """Cosine with a linear start, stepped each batch; or division by 10 on a plateau, stepped each epoch."""
-    if recipe.schedule == "cosine":
-        warm, total = max(1.0, recipe.warmup * steps), recipe.epochs * steps
-        return torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: min(1.0, (step + 1) / warm) * (1 + math.cos(math.pi * min(step, total) / total)) / 2
-        )
-    lowest = [group["lr"] / 1000 for group in optimiser.param_groups]
-    if recipe.bias_rate_constant:
-        lowest[-1] = optimiser.param_groups[-1]["lr"]
-    return torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.1, patience=recipe.patience, min_lr=lowest)
-
-
-def averaged(net: nn.Module, keep: float) -> AveragedModel:
-    """A running average of weights and statistics that starts fast: it keeps (1 + n) / (10 + n) at first."""
-
-    def update(average: Any, current: Any, n: Any) -> None:
-        share = 1 - min(keep, (1 + int(n)) / (10 + int(n)))
-        if torch.is_floating_point(average[0]):
-            torch._foreach_lerp_(average, current, share)
-        else:
-            torch._foreach_copy_(average, current)
-
-    return AveragedModel(net, multi_avg_fn=torch.no_grad()(update), use_buffers=True)
-
-
-@dataclass
+@dataclass(frozen=True)
 class Trainer:
-    """All that a training consists of. ``run`` trains; ``plain`` gives the network."""
+    """Brings material and learner together, epoch after epoch.
+
+    Attributes:
+        settings: seed and recipe, and what a checkpoint must agree with.
+        material: what is learned.
+        learner: what learns; its weights change.
+        progress: how far it is; moves on.
+        place: device and processes.
+        folder: of checkpoint, log and curves.
+        workers: loader processes.
+    """
 
     settings: Settings
+    material: Material
+    learner: Learner
+    progress: Progress
     place: Place
-    out: Path
+    folder: Path
     workers: int = 0
-    epoch: int = 0
-    step: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    sums: Tensor = field(default_factory=lambda: torch.zeros(4, dtype=torch.float64))  # loss, right, seen, skipped
-
-    def __post_init__(self) -> None:
-        torch.manual_seed(seed_from(self.settings.seed))
-        if self.place.device.type == "cuda":  # the same weights each time; slower kernels where there are two kinds
-            torch.backends.cudnn.deterministic = True
-            torch.use_deterministic_algorithms(True, warn_only=True)
-        s, recipe = self.settings, self.settings.recipe
-        self.data: Data = open_data(s.data, s.root, split=s.split, seed=s.seed)
-        self.pictures = joined(self.data.train, self.data.val) if s.train_on == "train+val" else self.data.train
-        self.pictures = self.pictures.cached()
-        self.selects = s.train_on == "train" and len(self.data.val) > 0
-        self.val = self.data.val.cached() if self.selects else self.data.val
-        self.model: AlexNet = get_model(s.model, num_classes=len(self.data.categories))
-        self.size = self.model.spec.input_size
-        network.start_weights(self.model, recipe)
-        net = network.training_network(self.model, recipe).to(self.place.device)
-        if recipe.channels_last:
-            net = net.to(memory_format=torch.channels_last)
-        self.order = EpochOrder(
-            self.pictures.labels, recipe.batch_size, recipe.class_power, s.seed, self.place.rank, self.place.world
-        )
-        if self.place.world > 1 and self.place.device.type == "cuda":
-            net = nn.SyncBatchNorm.convert_sync_batchnorm(net)  # type: ignore[no-untyped-call]
-        self.net, self.forward_net = net, net
-        self.ema = averaged(net, recipe.ema) if recipe.ema else None
-        if self.place.world > 1:
-            self.forward_net = DistributedDataParallel(net)  # type: ignore[assignment]
-        self.optimiser = optimiser_for(net, recipe)
-        self.schedule = schedule_for(self.optimiser, recipe, self.order.steps)
-        self.scaler = torch.amp.GradScaler(self.place.device.type, enabled=recipe.precision == "fp16")
-        self.augmentation()
-
-    def augmentation(self) -> None:
-        """Sets the transforms of single pictures (in the loader), of batches (on the device) and of evaluation."""
-        recipe, mean = self.settings.recipe, None
-        to_square = v2.Compose([v2.Resize(256, antialias=True), v2.CenterCrop(256)])
-        steps: list[Any] = []
-        if recipe.pixels == "mean image" or recipe.pca_noise:
-            mean, deviations, directions = self.statistics(to_square)
-        if recipe.crop == "2012":
-            self.pictures.transform = to_square
-        else:
-            part = v2.RandomResizedCrop(self.size, scale=(recipe.smallest_part, 1.0), antialias=True)
-            self.pictures.transform = v2.Compose([part, v2.RandomHorizontalFlip()])
-        if recipe.pixels == "mean image":
-            assert mean is not None
-            steps.append(SubtractMeanImage(mean))
-        if recipe.crop == "2012":
-            steps.append(CropAndFlip(self.size, all_positions=recipe.all_positions, shared=recipe.shared_crops))
-        if recipe.pca_noise:
-            steps.append(
-                PCANoise(deviations, directions, std=recipe.pca_noise, by=recipe.pca_by, divide=recipe.pca_divide)
-            )
-        if recipe.pixels == "imagenet":
-            pre = Preprocess(size=self.size)
-            scaled = [255 * m for m in pre.mean], [255 * d for d in pre.std]
-            dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
-            steps.append(ColourJitter(recipe.colour_jitter, *scaled, dtype))
-            self.prepare = Prepare(pre)
-        else:
-            self.prepare = Prepare(Preprocess(256, self.size, (0.0,) * 3, (1 / 255,) * 3), mean)
-        self.batch_transform = v2.Compose(steps)
-        self.mixup = v2.MixUp(alpha=recipe.mixup, num_classes=len(self.data.categories)) if recipe.mixup else None
-
-    def statistics(self, to_square: v2.Compose) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean image and colour directions, kept in a file since a pass over ImageNet takes its time."""
-        path = self.out / "statistics.pt"
-        known = path.exists() and torch.load(path, weights_only=True)["of"] == self.identity()
-        if self.place.rank == 0 and not known:
-            rows = torch.randperm(len(self.pictures), generator=torch.Generator().manual_seed(self.settings.seed))
-            keys = [(0, int(i)) for i in rows[: self.settings.recipe.mean_pictures]]
-            squares = replace(self.pictures, transform=to_square)
-            batches = loader(squares, [keys[k : k + 64] for k in range(0, len(keys), 64)], self.workers)
-            bar = tqdm(batches, "mean image", leave=False, disable=None)
-            found = {"values": colour_statistics(p for x, _, _ in bar for p in x), "of": self.identity()}
-            write_atomically(path, lambda temporary: torch.save(found, temporary))
-        self.place.sum(torch.zeros(1))  # the others wait for the file
-        return torch.load(path, weights_only=True)["values"]  # type: ignore[no-any-return]
-
-    def identity(self) -> dict[str, Any]:
-        """The settings that a checkpoint goes on with; the data may have moved."""
-        return asdict(replace(self.settings, root=""))
-
-    def state(self) -> dict[str, Any]:
-        """Everything that the rest of the training depends on; random numbers depend on seed, epoch and step alone."""
-        parts = {"net": self.net, "optimiser": self.optimiser, "schedule": self.schedule, "scaler": self.scaler}
-        if self.ema is not None:
-            parts["ema"] = self.ema
-        values = {"epoch": self.epoch, "step": self.step, "history": self.history, "sums": self.sums}
-        return {name: part.state_dict() for name, part in parts.items()} | values | {"settings": self.identity()}
-
-    def save(self) -> None:
-        """Writes the checkpoint, then log and curves, which the checkpoint's history is the source of."""
-        if self.place.rank == 0:
-            state = self.state()
-            write_atomically(self.out / "checkpoint.pt", lambda path: torch.save(state, path))
-            lines = "".join(json.dumps(line) + "\n" for line in self.history)
-            write_atomically(self.out / "log.jsonl", lambda path: path.write_text(lines))
-
-    def resume(self) -> None:
-        """Goes on from the checkpoint, if there is one.
-
-        Raises:
-            AlexNetError: it belongs to a training with other settings, or is damaged.
-        """
-        path = self.out / "checkpoint.pt"
-        if not path.exists():
-            return
-        try:
-            state = torch.load(path, map_location=self.place.device, weights_only=True)
-        except Exception as error:
-            raise AlexNetError(f"{path} is damaged; delete it to start again.") from error
-        if state["settings"] != self.identity():
-            raise AlexNetError(f"{path} belongs to a training with other settings; choose another --out.")
-        self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
-        self.sums = state["sums"].cpu()
-        self.net.load_state_dict(state["net"])
-        for name in ("optimiser", "schedule", "scaler", "ema"):
-            if name in state:
-                getattr(self, name).load_state_dict(state[name])
 
     def run(self, *, save_every: float = 600.0) -> None:
         """Trains to the end, saving after each epoch and every ``save_every`` seconds.
@@ -280,111 +103,149 @@ class Trainer:
             Interrupted: after Ctrl-C, once all is saved.
             AlexNetError: the loss is not a number, or a file can't be written.
         """
-        batches = loader(self.pictures, self.order, self.workers)
+        batches = loader(self.material.train, self.material.order, self.workers)
         with stop_flag() as stop:
-            while self.epoch < self.settings.recipe.epochs:
+            while self.progress.epoch < self.settings.recipe.epochs:
                 self.run_epoch(batches, stop, save_every)
 
     def run_epoch(self, batches: Any, stop: threading.Event, save_every: float) -> None:
-        """The rest of one epoch, from ``self.step`` on."""
-        self.order.epoch, self.order.first_step = self.epoch, self.step
-        self.forward_net.train()
+        """The rest of one epoch, from ``progress.step`` on."""
+        progress, order = self.progress, self.material.order
+        order.epoch, order.first_step = progress.epoch, progress.step
+        self.learner.parallel.train()
         began = saved = time.monotonic()
-        seen_before = self.sums[2].item()
-        bar = tqdm(batches, f"epoch {self.epoch + 1}", leave=False, disable=True if self.place.rank else None)
-        for x, labels, skipped in bar:
-            self.sums += self.train_step(x, labels, int(skipped.sum()))
-            if not math.isfinite(self.sums[0].item()):
+        seen_before = progress.sums[2].item()
+        title, quiet = f"epoch {progress.epoch + 1}", True if self.place.rank else None
+        bar = tqdm(batches_of(batches), title, len(order), leave=False, disable=quiet)
+        for x, labels, replaced in bar:
+            progress.sums += self.train_step(x, labels, int(replaced.sum()))
+            if not math.isfinite(progress.sums[0].item()):
                 raise AlexNetError(
-                    f"The loss is no number in epoch {self.epoch + 1}: choose a lower rate with --set lr=..."
+                    f"The loss is not a number in epoch {progress.epoch + 1}: choose a lower rate with --set lr=..."
                 )
-            bar.set_postfix(loss=f"{self.sums[0] / self.sums[2]:.3f}", refresh=False)
-            self.step += 1
-            if self.place.sum(torch.tensor([float(stop.is_set())])).item():
-                self.save()
-                raise Interrupted
-            if time.monotonic() - saved > save_every:
+            bar.set_postfix(loss=f"{progress.sums[0] / progress.sums[2]:.3f}", refresh=False)
+            progress.step += 1
+            stopping, due = self._agreed(stop.is_set(), time.monotonic() - saved > save_every)
+            if stopping or due:
                 self.save()
                 saved = time.monotonic()
+            if stopping:
+                raise Interrupted
         seconds = time.monotonic() - began
-        self.end_epoch(seconds, (self.sums[2].item() - seen_before) * self.place.world / max(seconds, 1e-9))
+        self.end_epoch(seconds, (progress.sums[2].item() - seen_before) * self.place.world / max(seconds, 1e-9))
 
-    def train_step(self, x: Tensor, labels: Tensor, skipped: int) -> Tensor:
-        """One batch: (N, 3, H, W) uint8 and (N,) labels in, an update made; loss, right, seen and skipped out."""
-        recipe, device = self.settings.recipe, self.place.device
-        torch.manual_seed(seed_from(self.settings.seed, self.epoch, self.step, self.place.rank))
-        x, labels = self.batch_transform(x.to(device, non_blocking=True)), labels.to(device, non_blocking=True)
-        targets = labels
-        if self.mixup is not None:
-            x, targets = self.mixup(x, labels)
-        if recipe.channels_last:
-            x = x.contiguous(memory_format=torch.channels_last)
-        with autocast(recipe, device):
-            logits = self.forward_net(x).float()
-        loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
-        self.optimiser.zero_grad()
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
-        if recipe.schedule == "cosine":
-            self.schedule.step()
-        if self.ema is not None:
-            self.ema.update_parameters(self.net)
+    def _agreed(self, stopping: bool, due: bool) -> tuple[bool, bool]:
+        """All processes stop when one does, and save when the first one's clock says so."""
+        asked = self.place.sum(torch.tensor([float(stopping), float(due and self.place.rank == 0)]))
+        return bool(asked[0]), bool(asked[1])
+
+    def train_step(self, x: Tensor, labels: Tensor, replaced: int) -> Tensor:
+        """One batch: (N, 3, H, W) uint8 and (N,) labels in, an update made; what is added to ``sums`` out."""
+        device, augmentation = self.place.device, self.material.augmentation
+        torch.manual_seed(seed_from(self.settings.seed, self.progress.epoch, self.progress.step, self.place.rank))
+        x, labels = augmentation.batch(x.to(device, non_blocking=True)), labels.to(device, non_blocking=True)
+        x, targets = (x, labels) if augmentation.mixup is None else augmentation.mixup(x, labels)
+        logits, loss = self.learner.step(x, targets)
         right = (logits.argmax(1) == labels).sum().item()
-        return torch.tensor([loss.item() * len(x), right, len(x), skipped], dtype=torch.float64)
+        return torch.tensor([loss * len(x), right, len(x), replaced], dtype=torch.float64)
 
     def end_epoch(self, seconds: float, pictures_per_second: float) -> None:
         """Measures, logs, changes the rate, saves."""
-        loss, right, seen, skipped = self.place.sum(self.sums).tolist()
-        line: dict[str, Any] = {"epoch": self.epoch + 1, "loss": loss / seen, "train_top1": right / seen}
-        line |= {"lr": self.optimiser.param_groups[0]["lr"], "skipped": int(skipped)}
+        progress, val = self.progress, self.material.val
+        loss, right, seen, replaced = self.place.sum(progress.sums.clone()).tolist()
+        line: dict[str, Any] = {"epoch": progress.epoch + 1, "loss": loss / seen, "train_top1": right / seen}
+        line |= {"lr": self.learner.optimiser.param_groups[0]["lr"], "skipped": int(replaced)}
         line |= {"seconds": round(seconds, 2), "pictures_per_second": round(pictures_per_second, 1)}
-        if self.selects:
-            figures = self.evaluate(self.val, self.prepare)
+        if val is not None:
+            figures = self.evaluate(val, self.material.augmentation.prepare)
             line |= {f"val_{name}": figures[name]["value"] for name in ("top1", "top5", "mean_per_class")}
-        if self.settings.recipe.schedule == "plateau":
-            self.schedule.step(1 - line["val_top1"] if self.selects else line["loss"])
-        self.history.append(line)
-        self.epoch, self.step, self.sums = self.epoch + 1, 0, torch.zeros_like(self.sums)
+        self.learner.end_epoch(1 - line["val_top1"] if val is not None else line["loss"])
+        progress.history.append(line)
+        progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, torch.zeros_like(progress.sums)
         self.save()
         if self.place.rank == 0:
             print(json.dumps(line), flush=True)
-            figure = curves(self.history)
-            write_atomically(self.out / "curves.png", lambda path: figure.savefig(path, format="png"))
+            figure = curves(progress.history)
+            write_atomically(self.folder / "curves.png", lambda path: figure.savefig(path, format="png"))
 
-    def best_net(self) -> nn.Module:
-        """The running average where there is one, else the network itself."""
-        return self.net if self.ema is None else self.ema.module
+    def save(self) -> None:
+        """Writes the checkpoint and the log."""
+        checkpoint.save(self.folder, self.settings, self.learner, self.progress, self.place)
 
     def evaluate(self, pictures: Pictures, prepare: Prepare) -> dict[str, Any]:
-        """``score`` of all pictures, each process classifying its share."""
+        """``score_pictures`` of all pictures, each process classifying its share."""
         rows = range(self.place.rank, len(pictures), self.place.world)
-        own, skipped = class_scores(
-            self.best_net(), pictures, prepare, workers=self.workers, rows=rows,
+        own = picture_probabilities(
+            self.learner.best, pictures, prepare, workers=self.workers, rows=rows,
             autocast=autocast(self.settings.recipe, self.place.device), quiet=self.place.rank > 0,
         )  # fmt: skip
-        everyone = torch.zeros(len(pictures), own.shape[1])
-        everyone[list(rows)] = own
-        figures = score(self.place.sum(everyone), torch.tensor(pictures.labels), self.data.categories)
-        return figures | {"skipped": int(self.place.sum(torch.tensor(skipped)))}
+        return score_pictures(pictures, self._gathered(own, len(pictures)), self.material.categories)
 
-    def export(self, path: Path, *, half: bool) -> dict[str, float]:
-        """Writes the plain network; tells how far it is from the trained one on some pictures.
+    def _gathered(self, own: Answers, pictures: int) -> Answers:
+        """The answers of all processes: each fills in its rows, with a mark in the last column."""
+        table = torch.zeros(pictures, len(self.material.categories) + 1)
+        if own.rows:
+            table[own.rows] = torch.cat([own.probabilities, torch.ones(len(own.rows), 1)], 1)
+        table = self.place.sum(table)
+        read = table[:, -1] > 0
+        return Answers(table[read, :-1], read.nonzero()[:, 0].tolist(), (~read).nonzero()[:, 0].tolist())
 
-        A network trained with a mean image is exported with its mean a channel, which is all that
-        ``load_pretrained`` subtracts; the difference then includes that too.
-        """
-        plain = network.fold(copy.deepcopy(self.best_net()).cpu(), self.model)
-        pictures, shown = self.data.test, self.prepare.preprocess
-        if self.prepare.mean_image is not None:
-            shown = replace(shown, mean=tuple((self.prepare.mean_image.mean((1, 2)) / 255).tolist()))
-        keys = [(0, i) for i in range(0, len(pictures), max(1, len(pictures) // 32))]
-        trained, exported = (replace(pictures, transform=p) for p in (self.prepare, Prepare(shown)))
-        batches = [torch.cat([source[key][0] for key in keys]) for source in (trained, exported)]
-        difference = network.logits_difference(self.best_net(), plain, *batches)
-        training = {**self.identity(), "export_difference": difference, "torch": torch.__version__}
-        network.save_export(path, plain, self.data.categories, shown, training, half=half)
-        return difference
+
+def trainer_for(settings: Settings, data: Data, place: Place, folder: Path, workers: int = 0) -> Trainer:
+    """The trainer that ``settings`` describe, at the point where the checkpoint in ``folder`` left it.
+
+    Args:
+        settings: what to train, and how.
+        data: opened as ``settings`` say.
+        place: device and processes.
+        folder: of the run.
+        workers: loader processes.
+    """
+    recipe, s = settings.recipe, settings
+    model, preprocess = initial_network(s, len(data.categories))
+    chosen = joined(data.train, data.val) if s.train_on == "train+val" else data.train
+    order = EpochOrder(chosen.labels, recipe.batch_size, recipe.class_power, s.seed, place.rank, place.world)
+    if recipe.batch_norm and recipe.batch_size < 2 * place.world:
+        raise AlexNetError(f"Batch norm needs at least 2 pictures per process: --set batch_size={2 * place.world}.")
+    pictures = chosen.cached()
+    _tell_unreadable(pictures, place)
+    val = data.val.cached() if s.train_on == "train" and len(data.val) else None
+    workers = workers_that_fit(
+        workers, _largest_batch(recipe, preprocess, place), processes=place.world, quiet=place.rank > 0,
+        cached_bytes=pictures.cached_bytes + (val.cached_bytes if val else 0),
+    )  # fmt: skip
+    kept = statistics_for(s, pictures, folder / "statistics.pt", place, workers) if needs_statistics(recipe) else None
+    augmentation = augmentation_for(recipe, preprocess, len(data.categories), kept)
+    transformed = replace(pictures, transform=augmentation.picture)
+    material = Material(transformed, order, val, augmentation, data.categories)
+    learner = learner_for(model, recipe, order.steps, place)
+    progress = checkpoint.resume(folder, s, learner, place)
+    return Trainer(s, material, learner, progress, place, folder, workers)
+
+
+def _largest_batch(recipe: Recipe, preprocess: Preprocess, place: Place) -> int:
+    """Bytes of the largest batch that a loader process hands over, in training or when measuring."""
+    side = SIDE if recipe.crop == "2012" else preprocess.size
+    return max(3 * side**2 * recipe.batch_size // place.world, batch_bytes(Prepare(preprocess, ten=True)))
+
+
+def initial_network(settings: Settings, classes: int) -> tuple[AlexNet, Preprocess]:
+    """The network before its first step, and what it expects of a picture."""
+    torch.manual_seed(seed_from(settings.seed))
+    model = get_model(settings.model, num_classes=classes)
+    start_weights(model, settings.recipe)
+    return model, Preprocess(size=model.spec.input_size)
+
+
+def _tell_unreadable(pictures: Pictures, place: Place) -> None:
+    rows = pictures.unreadable()
+    if rows and place.rank == 0:
+        more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
+        print(
+            f"{len(rows)} training pictures cannot be read, each is replaced by the next one: "
+            f"{', '.join(named(pictures, rows))}{more}.",
+            file=sys.stderr,
+        )
 
 
 def curves(history: list[dict[str, Any]]) -> Figure:
@@ -393,12 +254,6 @@ def curves(history: list[dict[str, Any]]) -> Figure:
     errors = {name: [1 - line[key] for line in history] for key, name in names.items() if key in history[-1]}
     losses = {names["train_top1"]: [line["loss"] for line in history]}
     return learning_curve([line["epoch"] for line in history], losses, errors)
-
-
-def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    """The precision of the forward pass."""
-    kind = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[recipe.precision]
-    return torch.autocast(device.type, kind, enabled=kind is not None)
 
 
 @contextmanager
@@ -429,25 +284,85 @@ def train(settings: Settings, out: Path, *, device: str = "auto", workers: int =
 
     Args:
         settings: what to train, and how.
-        out: folder of checkpoint, ``log.jsonl``, ``curves.png`` and ``result.json``.
-        device: "auto", "cpu" or "cuda".
-        workers: loader processes.
+        out: folder of checkpoint, ``log.jsonl``, ``curves.png`` and ``result.json``; for one training at a time.
+        device: "auto", "cpu", "cuda" or "mps".
+        workers: loader processes; fewer where shared memory has no room for them.
         save_every: seconds between checkpoints within an epoch.
-        export: where the plain weights go.
+        export: where the plain weights go, a .safetensors file.
         half: export them in half precision.
 
     Returns:
-        the figures of ``score`` on the test pictures, with one crop and with ten.
+        the figures of ``score_pictures`` of the test pictures, with one crop and with ten.
+
+    Raises:
+        Interrupted: after Ctrl-C, once all is saved.
+        AlexNetError: settings, data or a place to write to are not in order; most of it before training begins.
     """
-    with Place.find(device) as place:
-        trainer = Trainer(settings, place, out, workers)
-        trainer.resume()
+    if workers < 0 or not 0 <= save_every < math.inf:
+        raise AlexNetError(f"workers and save_every must be at least 0, not {workers} and {save_every}.")
+    if export is not None and export.suffix != ".safetensors":
+        raise AlexNetError(f"{export} must end in .safetensors, the format that it is written in.")
+    with Place.find(device) as place, _own_places(out, export, place):
+        _make_reproducible(place)
+        data = open_data(settings.data, settings.root, split=settings.split, seed=settings.seed)
+        if data.ignored and place.rank == 0:
+            print(data.ignored_sentence(), file=sys.stderr)
+        trainer = trainer_for(settings, data, place, out, workers)
         trainer.run(save_every=save_every)
-        test = trainer.data.test
-        ten = replace(trainer.prepare, ten=True)
-        result = {"one_crop": trainer.evaluate(test, trainer.prepare), "ten_crops": trainer.evaluate(test, ten)}
-        if place.rank == 0:
-            if export is not None:
-                result["export_difference"] = trainer.export(export, half=half)
-            write_atomically(out / "result.json", lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
-        return result
+        return _finish(trainer, data.test, export, half=half)
+
+
+@contextmanager
+def _own_places(out: Path, export: Path | None, place: Place) -> Iterator[None]:
+    """The folder of the run for this training alone, and the trial whether the export can be written."""
+    with only_writer(out, checkpoint.RUN_FILES) if place.rank == 0 else nullcontext():
+        if export is not None and place.rank == 0:
+            try_place(export)
+            sweep(export.parent, [export.name])
+        yield
+
+
+def _make_reproducible(place: Place) -> None:
+    if place.device.type == "cuda":  # the same weights each time; slower kernels where there are two kinds
+        torch.backends.cudnn.deterministic = True
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _finish(trainer: Trainer, test: Pictures, export: Path | None, *, half: bool) -> dict[str, Any]:
+    """Measures the test pictures, exports, and writes the result."""
+    prepare = trainer.material.augmentation.prepare
+    views = {"one_crop": prepare, "ten_crops": replace(prepare, ten=True)}
+    result: dict[str, Any] = {name: trainer.evaluate(test, view) for name, view in views.items()}
+    if trainer.place.rank == 0:
+        if export is not None:
+            result["export_difference"] = export_network(trainer, test, export, half=half)
+        text = json.dumps(result, indent=1) + "\n"
+        write_atomically(trainer.folder / "result.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return result
+
+
+def export_network(trainer: Trainer, test: Pictures, path: Path, *, half: bool) -> dict[str, float]:
+    """Writes the plain network; tells how far it is from the trained one on some pictures.
+
+    A network trained with a mean image is exported with its mean per channel, which is all that
+    ``load_pretrained`` subtracts; the difference then includes that too.
+    """
+    best, prepare = trainer.learner.best, trainer.material.augmentation.prepare
+    spec = get_spec(trainer.settings.model).with_classes(len(trainer.material.categories))
+    plain = fold(copy.deepcopy(best).cpu(), spec)
+    shown = prepare.preprocess
+    if prepare.mean_image is not None:
+        shown = replace(shown, mean=tuple((prepare.mean_image.mean((1, 2)) / 255).tolist()))
+    some = _spread(test, 32)
+    batches = [view.normalised(torch.stack([view.crops(p) for p in some])) for view in (prepare, Prepare(shown))]
+    difference = logits_difference(best, plain, *batches)
+    training = {**trainer.settings.identity(), "export_difference": difference, "torch": torch.__version__}
+    save_export(path, plain, trainer.material.categories, shown, training, half=half)
+    return difference
+
+
+def _spread(pictures: Pictures, number: int) -> list[Tensor]:
+    """About ``number`` readable pictures from all over the list."""
+    rows = range(0, len(pictures), max(1, len(pictures) // number))
+    readable = (p for p in map(pictures.attempt, chain(rows, range(len(pictures)))) if p is not None)
+    return list(islice(readable, len(rows)))

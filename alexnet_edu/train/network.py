@@ -13,8 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from alexnet_edu.errors import AlexNetError
 from alexnet_edu.layers import Dropout2012, LocalResponseNorm
 from alexnet_edu.models import AlexNet
+from alexnet_edu.specs import Spec
 from alexnet_edu.train.files import write_atomically
 from alexnet_edu.train.recipes import Recipe
 from alexnet_edu.weights import Preprocess
@@ -23,7 +25,7 @@ __all__ = ["Whitening", "fold", "logits_difference", "save_export", "start_weigh
 
 
 class Constant(nn.Module):
-    """Multiplies by a number: LRN at small activations, ``k ** -beta``."""
+    """Multiplies by a constant: LRN at small activations, ``k ** -beta``."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -95,9 +97,15 @@ def training_network(model: AlexNet, recipe: Recipe) -> nn.Sequential:
 
     Batch norm follows each convolution and hidden linear layer (whose bias it replaces), LRN becomes its limit,
     and dropout moves, as the recipe says. Layers keep their names; added ones end in ``_norm`` and ``_drop``.
+
+    Raises:
+        AlexNetError: the recipe drops the input of a layer that the network lacks.
     """
     network = nn.Sequential()
     last = model.spec.layers[-1].name
+    unknown = sorted(set(recipe.dropout or ()) - dict(model.named_children()).keys())
+    if unknown:
+        raise AlexNetError(f"The recipe's dropout names layers that {model.spec.name} lacks: {', '.join(unknown)}.")
     for name, layer in model.named_children():
         if recipe.dropout is not None and isinstance(layer, (nn.Dropout, Dropout2012)):
             continue
@@ -114,15 +122,15 @@ def training_network(model: AlexNet, recipe: Recipe) -> nn.Sequential:
 
 
 @torch.no_grad()
-def fold(network: nn.Module, model: AlexNet) -> AlexNet:
+def fold(network: nn.Module, spec: Spec) -> AlexNet:
     """The trained network as a plain AlexNet: whitening and batch norm become part of the weights and biases.
 
     Args:
         network: from ``training_network``, trained (or the running average of such).
-        model: the AlexNet that it was made from; it tells spec and number of classes and is not changed.
+        spec: of the AlexNet that it was made from.
     """
     layers = dict(network.named_children())
-    plain = AlexNet(model.spec)
+    plain = AlexNet(spec)
     for name, target in plain.named_children():
         if not isinstance(target, (nn.Conv2d, nn.Linear)):
             continue

@@ -1,16 +1,20 @@
-"""The weight update of 2012 as a PyTorch optimiser [paper, section 5]."""
+"""Optimisers, schedules and the running average of the weights; the update of 2012 [paper, section 5]."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.train.recipes import Recipe
 
-__all__ = ["Sgd2012"]
+__all__ = ["Sgd2012", "averaged", "optimiser_for", "schedule_for"]
 
 
 class Sgd2012(Optimizer):
@@ -55,3 +59,79 @@ class Sgd2012(Optimizer):
                 velocity.add_(weight, alpha=-group["weight_decay"] * lr).add_(weight.grad, alpha=-lr)
                 weight.add_(velocity)
         return loss
+
+
+def optimiser_for(network: nn.Module, recipe: Recipe) -> Optimizer:
+    """The recipe's optimiser for all weights of ``network`` that learn.
+
+    Weights decay, and those of conv1 may have a decay of their own. Biases and batch norm never decay and have
+    a rate of their own. The last layer's rate is multiplied by ``recipe.head_rate``.
+    """
+    groups = _groups(network, recipe)
+    if recipe.optimiser == "sgd2012":
+        return Sgd2012(groups, recipe.lr, recipe.momentum)
+    return torch.optim.SGD(groups, recipe.lr, recipe.momentum, nesterov=True)
+
+
+def _groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Weights of conv1, other weights, biases; then the last layer's two where its rate differs."""
+    *_, head = (name for name, _ in network.named_children())
+    apart = recipe.head_rate != 1
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    body = [(name, p) for name, p in named if not (apart and name.startswith(f"{head}."))]
+    last = [p for name, p in named if apart and name.startswith(f"{head}.")]
+    first = [p for name, p in body if p.ndim > 1 and name.startswith("conv1.")]
+    others = [p for name, p in body if p.ndim > 1 and not name.startswith("conv1.")]
+    decay, rate = recipe.weight_decay, recipe.lr * recipe.bias_rate
+    groups: list[dict[str, Any]] = [
+        {"params": first, "weight_decay": decay if recipe.conv1_weight_decay is None else recipe.conv1_weight_decay},
+        {"params": others, "weight_decay": decay},
+        {"params": [p for _, p in body if p.ndim == 1], "weight_decay": 0.0, "lr": rate},
+    ]
+    if apart:
+        weights, biases = [p for p in last if p.ndim > 1], [p for p in last if p.ndim == 1]
+        groups.append({"params": weights, "weight_decay": decay, "lr": recipe.lr * recipe.head_rate})
+        groups.append({"params": biases, "weight_decay": 0.0, "lr": rate * recipe.head_rate})
+    return groups
+
+
+def schedule_for(optimiser: Optimizer, recipe: Recipe, steps: int) -> Any:
+    """Cosine with a linear start, stepped each batch; or division by 10 on a plateau, stepped each epoch.
+
+    Args:
+        optimiser: whose rates change.
+        recipe: says which schedule.
+        steps: batches per epoch.
+    """
+    if recipe.schedule == "cosine":
+        warm, total = max(1.0, recipe.warmup * steps), recipe.epochs * steps
+        return torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: min(1.0, (step + 1) / warm) * (1 + math.cos(math.pi * min(step, total) / total)) / 2
+        )
+    lowest = [
+        group["lr"] if recipe.bias_rate_constant and _is_of_biases(group) else group["lr"] / 1000
+        for group in optimiser.param_groups
+    ]
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.1, patience=recipe.patience, min_lr=lowest)
+
+
+def _is_of_biases(group: dict[str, Any]) -> bool:
+    return bool(group["params"]) and all(p.ndim == 1 for p in group["params"])
+
+
+def averaged(network: nn.Module, keep: float) -> AveragedModel:
+    """A running average of weights and statistics that starts fast: it keeps (1 + n) / (10 + n) at first.
+
+    Args:
+        network: what is averaged after each step.
+        keep: the share of the average that stays in a step, in the end.
+    """
+
+    def update(average: Any, current: Any, n: Any) -> None:
+        share = 1 - min(keep, (1 + int(n)) / (10 + int(n)))
+        if torch.is_floating_point(average[0]):
+            torch._foreach_lerp_(average, current, share)
+        else:
+            torch._foreach_copy_(average, current)
+
+    return AveragedModel(network, multi_avg_fn=torch.no_grad()(update), use_buffers=True)

@@ -89,7 +89,7 @@ class PCANoise(_Transform):
 
     Args:
         deviations: (3,) standard deviations along the directions, 0-255 scale.
-        directions: (3, 3), one unit vector a column.
+        directions: (3, 3), one unit vector per column.
         std: of the random factor, 0.1 in the paper.
         by: "deviations", as in the code, or "eigenvalues" (of a 0-1 scale), as in the text.
         divide: divide by ``1 + std`` afterwards, as the code did.
@@ -118,14 +118,14 @@ class PCANoise(_Transform):
 
 
 class ColourJitter(_Transform):
-    """Normalises, then changes saturation, contrast and brightness at random, each picture of a batch for itself.
+    """Normalises, then changes saturation, contrast and brightness at random, for each picture of a batch anew.
 
-    All of it is one 3 x 3 matrix and one shift a picture, so it is done in one pass over the pixels.
+    All of it is one 3 x 3 matrix and one shift per picture, so it is done in one pass over the pixels.
 
     Args:
         amount: saturation and contrast are multiplied by 1 +- amount, then up to +- amount is added.
-        mean: a number a channel, subtracted first.
-        std: a number a channel, divided by.
+        mean: per channel, subtracted first.
+        std: per channel, divided by.
         dtype: of the result.
     """
 
@@ -160,7 +160,7 @@ def colour_statistics(pictures: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tenso
 
     Returns:
         the mean image (3, H, W), the standard deviations (3,) along the main directions of the colours,
-        largest first, and these directions (3, 3), one a column.
+        largest first, and these directions (3, 3), one per column.
     """
     count, total, moments = 0, torch.zeros(1), torch.zeros(3, 3, dtype=torch.float64)
     for picture in pictures:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 import math
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import torch
 
 from alexnet_edu.errors import AlexNetError
-from alexnet_edu.train import fig1
+from alexnet_edu.figures import relu_and_tanh
+from experiments import fig1
 
 
 def test_network_is_the_released_relative() -> None:
@@ -73,7 +76,7 @@ def test_figure_shows_both_until_their_first_seed_ends() -> None:
     runs = [{"activation": "relu", "errors": [0.5, 0.2]}, {"activation": "relu", "errors": [0.4, 0.3, 0.2]}]
     runs += [{"activation": "tanh", "errors": [0.6, 0.5, 0.4, 0.2]}]
     result = {"runs": runs, "window_pictures": 10, "training_pictures": 20, "target_error": 0.25}
-    (ax,) = fig1.figure(result).axes
+    (ax,) = relu_and_tanh(result).axes
     relu, tanh = ax.lines[:2]
     assert list(relu.get_ydata())[:2] == pytest.approx([45, 25]) and math.isnan(relu.get_ydata()[2])
     assert list(tanh.get_ydata()) == pytest.approx([60, 50, 40, 20])
@@ -82,7 +85,7 @@ def test_figure_shows_both_until_their_first_seed_ends() -> None:
 
 
 def test_the_committed_run_holds_what_it_claims() -> None:
-    result = fig1.measured()
+    result = json.loads((files("alexnet_edu") / "assets" / "fig1.json").read_text(encoding="utf-8"))
     epochs = {}
     for name in fig1.ACTIVATIONS:
         runs = [run for run in result["runs"] if run["activation"] == name]
@@ -95,4 +98,4 @@ def test_the_committed_run_holds_what_it_claims() -> None:
     found = fig1.ratio_of_epochs(epochs["tanh"], epochs["relu"])
     assert result["tanh_over_relu"] == pytest.approx(found)
     print(f"tanh needs {found['ratio']:.1f} times the epochs ({found['low']:.1f} to {found['high']:.1f})")
-    assert fig1.figure(result).axes[0].get_title()
+    assert relu_and_tanh(result).axes[0].get_title()

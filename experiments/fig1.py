@@ -1,6 +1,6 @@
 """Fig. 1 of the paper: how many epochs a small network needs with ReLU and with tanh [paper, section 3.1].
 
-``python -m alexnet_edu.train.fig1 --root CIFAR --out fig1.json`` trains both networks on CIFAR-10 without any
+``python -m experiments.fig1 --root CIFAR --out fig1.json`` trains both networks on CIFAR-10 without any
 regularisation until the training error is 25 %, each at its own best rate, and writes curves and ratio.
 Stopped at any moment, the same command goes on where it was.
 """
@@ -16,13 +16,11 @@ from statistics import fmean, stdev
 from typing import Any
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from alexnet_edu.errors import AlexNetError
-from alexnet_edu.figures import curves
 from alexnet_edu.train.data import cifar10_tensors
 from alexnet_edu.train.files import write_atomically
 from alexnet_edu.train.optim import Sgd2012
@@ -31,17 +29,13 @@ __all__ = [
     "ACTIVATIONS",
     "Run",
     "best_rate",
-    "figure",
     "four_layer_network",
-    "measured",
     "ratio_of_epochs",
     "reached",
     "train_until",
 ]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
-LABELS = {"relu": "ReLU", "tanh": "tanh"}
-RESULT = Path(__file__).parents[1] / "assets" / "fig1.json"
 TARGET = 0.25
 BATCH = 128
 WINDOW = 10_000  # pictures between two points of a curve: five points an epoch
@@ -199,41 +193,6 @@ def ratio_of_epochs(slow: list[float], fast: list[float]) -> dict[str, float]:
     return {"ratio": math.exp(middle), "low": math.exp(middle - half), "high": math.exp(middle + half)}
 
 
-def measured() -> dict[str, Any]:
-    """The run that the package carries: what ``main`` wrote."""
-    return json.loads(RESULT.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-
-
-def figure(result: dict[str, Any]) -> Figure:
-    """Training error against epochs, as Fig. 1 of the paper: the mean of the seeds, with their spread.
-
-    A curve ends where the first of its seeds does.
-
-    Args:
-        result: what ``main`` writes, such as ``measured()``.
-    """
-    runs = {name: [r["errors"] for r in result["runs"] if r["activation"] == name] for name in ACTIVATIONS}
-    length = max(min(map(len, errors)) for errors in runs.values())
-    step = result["window_pictures"] / result["training_pictures"]
-    spread = {
-        LABELS[name]: [[100 * f(point) for point in zip(*errors, strict=False)] for f in (fmean, min, max)]
-        for name, errors in runs.items()
-    }
-    padded = {
-        name: [values + [math.nan] * (length - len(values)) for values in three] for name, three in spread.items()
-    }
-    drawn = curves(
-        [(i + 0.5) * step for i in range(length)],
-        {name: three[0] for name, three in padded.items()},
-        bands={name: (three[1], three[2]) for name, three in padded.items()},
-        title="CIFAR-10, four layers, no regularisation",
-        xlabel="epoch",
-        ylabel="training error (%)",
-    )
-    drawn.axes[0].axhline(100 * result["target_error"], color="grey", linestyle=":")
-    return drawn
-
-
 def main(argv: list[str] | None = None) -> None:
     """The command line: search the rates with seed 0, measure with other seeds, write JSON."""
     parser = argparse.ArgumentParser(description="Fig. 1 of the paper: epochs to 25 % training error, ReLU and tanh.")
@@ -250,7 +209,7 @@ def main(argv: list[str] | None = None) -> None:
     images = pixels.float()
     images -= images.mean(0)
     result: dict[str, Any] = {
-        "command": f"python -m alexnet_edu.train.fig1 --root CIFAR --seeds {args.seeds} --start {args.start}",
+        "command": f"python -m experiments.fig1 --root CIFAR --seeds {args.seeds} --start {args.start}",
         "data": source,
         "network": "conv32-conv32-conv64-fc10, 5x5 kernels, max then average pools (cuda-convnet layers-19pct.cfg)",
         "conditions": f"batch {BATCH}, momentum 0.9, bias rate doubled, no decay, no augmentation, bf16 autocast",

@@ -1,7 +1,7 @@
 """Measures the embedded network and writes its model card.
 
-``python tools/model_card.py --root CALTECH --run RUN --standard30 RUN30`` measures the weights in the package on the
-pictures under CALTECH and takes the training's log from the folder RUN (RUN30: of the 30-a-class training). Without
+``python -m experiments.model_card --root CALTECH --run RUN --standard30 RUN30`` measures the weights in the package on
+the pictures under CALTECH and takes the training's log from the folder RUN (RUN30: of the 30-a-class training). Without
 arguments it writes the card anew from what was measured; ``--check`` only tells whether it is up to date.
 """
 
@@ -29,13 +29,17 @@ def measure(root: Path, run: Path, standard30: Path) -> dict[str, Any]:
 
     from alexnet_edu.features import concentration, filters
     from alexnet_edu.train.data import open_data
-    from alexnet_edu.train.evaluate import Prepare, class_scores, score
+    from alexnet_edu.train.evaluate import Prepare, picture_probabilities, score
     from alexnet_edu.weights import load_pretrained
 
     data, pretrained = open_data("caltech101", root), load_pretrained("small")
     labels = torch.tensor(data.test.labels)
-    one, _ = class_scores(pretrained.model, data.test, Prepare(pretrained.preprocess), workers=1)
-    ten, _ = class_scores(pretrained.model, data.test, Prepare(pretrained.preprocess, ten=True), workers=1)
+    one, ten = (
+        picture_probabilities(
+            pretrained.model, data.test, Prepare(pretrained.preprocess, ten=ten), workers=1
+        ).probabilities
+        for ten in (False, True)
+    )
     fresh = ~near_duplicates(data)
     order = concentration(filters(pretrained.model))
     history = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -168,7 +172,7 @@ def card(report: dict[str, Any]) -> str:
     return f"""# Model card: `small`
 
 A two-tower AlexNet at half width, trained on photographs of 101 kinds of things, carried inside this package so
-that a lesson works without a network. Written by `tools/model_card.py` from `small_report.json`; change those.
+that a lesson works without a network. Written by `experiments/model_card.py` from `small_report.json`; change those.
 
 - **Network**: `get_model("small", num_classes={len(one["per_class"])})`, {table.total_parameters:,} parameters,
   {table.total_macs:,} multiply-accumulates a picture; the paper's sequence with half the maps and 512 hidden units

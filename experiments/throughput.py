@@ -1,4 +1,4 @@
-"""How much faster the recipe trains than the plainest loop, measured side by side."""
+"""How much faster the recipe trains than the plainest loop: ``python -m experiments.throughput``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from alexnet_edu.models import get_model
-from alexnet_edu.train.data import EpochOrder, Pictures, loader
-from alexnet_edu.train.loop import Place, Settings, Trainer
+from alexnet_edu.train.data import open_data
+from alexnet_edu.train.loop import Trainer, trainer_for
+from alexnet_edu.train.pictures import EpochOrder, Pictures, loader
+from alexnet_edu.train.place import Place
 from alexnet_edu.train.recipes import get_recipe
+from alexnet_edu.train.settings import Settings
 
 __all__ = ["training_throughput"]
 
@@ -28,7 +31,7 @@ __all__ = ["training_throughput"]
 def training_throughput(
     *, rounds: int = 5, steps: int = 2, batch_size: int = 64, device: str = "cpu"
 ) -> dict[str, float]:
-    """Pictures a second, loading included, of a training step of ``small``: recipe ``modern`` and plain fp32.
+    """Pictures per second, loading included, of a training step of ``small``: recipe ``modern`` and plain fp32.
 
     Both read the same pictures from memory in the same process, cut them at random and learn from them, in turns,
     so that whatever else the machine does hits both. "Plain" is the network as ``get_model`` gives it, in float32,
@@ -41,14 +44,15 @@ def training_throughput(
         device: where.
 
     Returns:
-        medians over the rounds: "plain" and "recipe" in pictures a second, and "ratio" of the two.
+        medians over the rounds: "plain" and "recipe" in pictures per second, and "ratio" of the two.
     """
     with TemporaryDirectory() as folder:
         _noise_pictures(Path(folder), batch_size)
         recipe = replace(get_recipe("modern"), batch_size=batch_size)
         settings = Settings("folder", folder, "small", recipe)
-        trainer = Trainer(settings, Place(torch.device(device)), Path(folder) / "run")
-        turns = [_plain_step(trainer.pictures, trainer.order, device), _recipe_step(trainer)]
+        data, place = open_data("folder", folder), Place(torch.device(device))
+        trainer = trainer_for(settings, data, place, Path(folder) / "run")
+        turns = [_plain_step(trainer.material.train, trainer.material.order, device), _recipe_step(trainer)]
         for turn in turns:
             turn()
         rates: list[list[float]] = [[], []]
@@ -79,8 +83,8 @@ def _endless(pictures: Pictures, order: EpochOrder) -> Iterator[Any]:
 
 
 def _recipe_step(trainer: Trainer) -> Callable[[], object]:
-    batches = _endless(trainer.pictures, trainer.order)
-    trainer.net.train()
+    batches = _endless(trainer.material.train, trainer.material.order)
+    trainer.learner.network.train()
 
     def step() -> None:
         x, labels, _ = next(batches)
@@ -104,3 +108,7 @@ def _plain_step(pictures: Pictures, order: EpochOrder, device: str) -> Callable[
         optimiser.step()
 
     return step
+
+
+if __name__ == "__main__":
+    print(training_throughput())

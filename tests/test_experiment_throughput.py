@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from alexnet_edu.train.throughput import training_throughput
+from experiments.throughput import training_throughput
 
 
 def test_recipe_and_plain_training_are_measured_in_turns(capsys: pytest.CaptureFixture[str]) -> None:

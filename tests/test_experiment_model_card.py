@@ -3,13 +3,13 @@
 import json
 from statistics import median
 
-import model_card
 import pytest
 import torch
 
 from alexnet_edu import load_pretrained
 from alexnet_edu.features import concentration, feature_maps, filters
 from alexnet_edu.images import sample_images
+from experiments import model_card
 
 REPORT = json.loads(model_card.REPORT.read_text(encoding="utf-8"))
 
