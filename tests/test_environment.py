@@ -130,23 +130,10 @@ def test_binder_survives_a_missing_network_and_nothing_else(tmp_path: Path, fail
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no executable bits on Windows")
-@pytest.mark.parametrize("file", ["binder/postBuild", "binder/start", ".ci/run"])
+@pytest.mark.parametrize("file", ["binder/postBuild", "binder/start", ".ci/run", "tools/build_release"])
 def test_scripts_are_executable_and_parse(file: str) -> None:
     assert (ROOT / file).stat().st_mode & 0o111
     subprocess.run([shutil.which("bash") or "bash", "-n", file], cwd=ROOT, check=True)
-
-
-def check_workflow(path: Path) -> int:
-    command = ["-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
-    return subprocess.run([sys.executable, *command], capture_output=True, check=False).returncode
-
-
-def test_workflow_is_valid_and_a_broken_one_is_not(tmp_path: Path) -> None:
-    workflow = ROOT / ".github" / "workflows" / "ci.yml"
-    assert check_workflow(workflow) == 0
-    broken = tmp_path / "ci.yml"
-    broken.write_text(workflow.read_text(encoding="utf-8").replace("runs-on", "runs-at"), encoding="utf-8")
-    assert check_workflow(broken) != 0
 
 
 def test_workflow_covers_what_the_project_supports() -> None:
