@@ -4,7 +4,8 @@
 costs and labels come from the spec and the weights (``description``), so nothing is written down twice.
 """
 
+from alexnet_edu.page.bundle import single_file, write_folder
 from alexnet_edu.page.files import page_files
 from alexnet_edu.page.server import make_server
 
-__all__ = ["make_server", "page_files"]
+__all__ = ["make_server", "page_files", "single_file", "write_folder"]

@@ -22,6 +22,8 @@ ASSETS = ROOM.parent / "assets"
 def page_files(weights: str = "small") -> dict[str, bytes]:
     """All that a browser loads, by path: the page itself, ``network.json``, ``network.safetensors`` and pictures.
 
+    ``files.json`` lists what a browser keeps to work without a network.
+
     Args:
         weights: as for ``load_pretrained``. Only the embedded network does without PyTorch.
 
@@ -40,6 +42,8 @@ def page_files(weights: str = "small") -> dict[str, bytes]:
         "network.safetensors": tensors,
         **{entry["file"]: data for entry, data in pictures},
     }
+    kept = sorted(path for path in files if path != "offline.js" and not path.endswith((".d.ts", ".wat")))
+    return {**files, "files.json": json.dumps(["./", *kept]).encode()}
 
 
 def _embedded() -> tuple[bytes, dict[str, Any]]:

@@ -85,12 +85,13 @@ export class Network {
     const weights = all.reduce((sum, product) => sum + product.size, 0);
     const scratch = Math.max(...all.map((product) => product.scratch));
     const kernel = await makeKernel(4 * (weights + scratch), code);
+    const first = tensor(tensors, `${all[0].layer.name}.weight`);
     let at = 0;
     for (const [name, product] of products) {
       product.pack(kernel.memory, at, tensor(tensors, `${name}.weight`), tensor(tensors, `${name}.bias`));
       at += product.size;
     }
-    return new Network(layers, products, kernel, at);
+    return new Network(layers, products, kernel, at, first);
   }
 
   /**
@@ -98,12 +99,14 @@ export class Network {
    * @param {Map<string, Product>} products
    * @param {Kernel} kernel
    * @param {number} scratch where the memory is free
+   * @param {Tensor} filters of the first layer, `(channels, 3, side, side)`
    */
-  constructor(layers, products, kernel, scratch) {
+  constructor(layers, products, kernel, scratch, filters) {
     this.layers = layers;
     this.products = products;
     this.kernel = kernel;
     this.scratch = scratch;
+    this.filters = filters;
   }
 
   /** Room for the values of every layer; `run` writes over it, so two pictures need two. */

@@ -109,3 +109,46 @@ export interface Change {
   /** a grey square: side and centre in pixels; null: none */
   patch: { side: number; x: number; y: number } | null;
 }
+
+/** What comes of one pass through the network. */
+export interface Answer {
+  /** without the grey square */
+  bare: Rgb;
+  /** what went into the network */
+  seen: Rgb;
+  probabilities: Float32Array;
+  /** of the layer that was asked for */
+  values: Values;
+  /** by the layers that the drawing shows */
+  faces: Record<string, Face>;
+  milliseconds: number;
+}
+
+/** A layer in the drawing of the network. */
+export interface Face {
+  /** the mean map of each tower; none where there are no places */
+  maps: Float32Array[];
+  /** each channel's largest value */
+  channels: Float32Array;
+}
+
+/** Where each channel of a layer is strongest. */
+export interface Peak {
+  value: Float32Array;
+  place: Uint32Array;
+}
+
+/** What a picture does to every layer. */
+export interface Survey {
+  seen: Rgb;
+  peaks: Record<string, Peak>;
+}
+
+/** What the reader looks at; a link holds it. */
+export interface State {
+  photo: string;
+  layer: string;
+  channel: number;
+  /** row and column of a unit; null: the strongest one */
+  unit: [number, number] | null;
+}

@@ -1,0 +1,292 @@
+// @ts-check
+import { Engine, newestOnly } from "./client.js";
+import { onCanvas, opaque, painted, scale } from "./colour.js";
+import { UNCHANGED } from "./engine/picture.js";
+import { isSingle, load } from "./host.js";
+import { fromHash, toHash } from "./link.js";
+import { mainStep, percent, stagesOf } from "./plan.js";
+import { Answers } from "./views/answers.js";
+import { Chooser } from "./views/chooser.js";
+import { showCosts } from "./views/costs.js";
+import { LayerView } from "./views/maps.js";
+import { Drawing } from "./views/network.js";
+import { Stage } from "./views/stage.js";
+import { Tour } from "./views/tour.js";
+/** @import { Answer, Change, Description, State, Values } from "./engine/types.d.ts" */
+/** @import { Photo } from "./views/chooser.js" */
+
+const MATTERS = { side: 44, places: 13 }; // the square and how many places a side, for the map of what matters
+
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** The page: what it shows, and what happens when something is touched. */
+class Page {
+  /**
+   * @param {Description} told
+   * @param {Engine} engine
+   * @param {any} filters
+   * @param {Chooser} chooser
+   * @param {Partial<State>} state
+   */
+  constructor(told, engine, filters, chooser, state) {
+    this.told = told;
+    this.engine = engine;
+    this.chooser = chooser;
+    const colours = { unsigned: scale(told.colours.unsigned), signed: scale(told.colours.signed) };
+    this.heat = colours.unsigned;
+    /** @type {State} */
+    this.state = { photo: told.pictures[0].name, layer: mainStep(stagesOf(told.layers)[0]).name, channel: 0, unit: null, ...state };
+    this.anyChannel = state.channel === undefined;
+    /** @type {Photo | undefined} */
+    this.photo = undefined;
+    const link = (/** @type {string} */ layer) => toHash({ photo: this.state.photo, layer });
+    this.stage = new Stage(element("answer"), told.preprocess.size, newestOnly((change) => this.#change(change)));
+    this.answers = new Answers(element("answer"), told);
+    this.drawing = new Drawing(element("network"), told, colours.unsigned, link);
+    this.layerView = new LayerView(element("layer"), told, colours, filters, { go: (part) => this.go(part) });
+    showCosts(element("costs"), told, link);
+    element("matters").addEventListener("click", () => this.#matters());
+    addEventListener("hashchange", () => this.go(fromHash(location.hash, told), false));
+  }
+
+  /**
+   * Shows another part of the state.
+   *
+   * @param {Partial<State>} part
+   * @param {boolean} [write] whether the address follows
+   */
+  async go(part, write = true) {
+    let next = { ...this.state, ...part };
+    const anyChannel = next.layer !== this.state.layer && part.channel === undefined;
+    if (anyChannel) next.channel = 0;
+    if (next.photo !== this.state.photo) {
+      const photo = this.chooser.get(next.photo);
+      if (photo) return this.choose(photo, next);
+    }
+    const layers = next.layer !== this.state.layer;
+    this.state = next;
+    if (layers) {
+      const values = /** @type {Values} */ (await this.engine.ask("layer", { layer: next.layer }));
+      if (this.state !== next) return; // overtaken
+      if (anyChannel) this.state = next = { ...next, channel: loudest(values) };
+      this.values = values;
+    }
+    if (write) history[layers ? "pushState" : "replaceState"](null, "", toHash(next));
+    this.#showLayer();
+  }
+
+  /**
+   * @param {Photo} photo
+   * @param {State} [state]
+   */
+  async choose(photo, state = { ...this.state, photo: photo.name, unit: null }) {
+    try {
+      const file = typeof photo.file === "string" ? new Blob([await load(photo.file)]) : photo.file;
+      const answer = await this.engine.ask("picture", { file, layer: state.layer });
+      this.complain("");
+      this.chooser.keep(photo);
+      this.chooser.mark(photo.name);
+      this.photo = photo;
+      this.state = state;
+      if (this.anyChannel) this.state.channel = loudest(answer.values);
+      this.anyChannel = false;
+      history.replaceState(null, "", toHash(this.state));
+      this.#fresh(answer, true);
+      element("caption").textContent = photo.caption + (photo.credit ? ` (${photo.credit})` : "");
+      element("seen").setAttribute("aria-label", `What the network sees: ${photo.caption}`);
+    } catch (error) {
+      this.complain(/** @type {Error} */ (error).message);
+    }
+  }
+
+  /**
+   * A picture of the camera.
+   *
+   * @param {ImageBitmap} frame
+   */
+  async frame(frame) {
+    const answer = await this.engine.ask("picture", { frame, layer: this.state.layer }, [frame]);
+    this.chooser.mark("");
+    this.photo = undefined;
+    this.#fresh(answer, false);
+    element("caption").textContent = "What the camera sees";
+  }
+
+  /**
+   * @param {Answer} answer
+   * @param {boolean} wave
+   */
+  #fresh(answer, wave) {
+    this.before = answer.probabilities;
+    this.stage.reset(false);
+    this.#show(answer, wave);
+  }
+
+  /** @param {Change} change */
+  async #change(change) {
+    try {
+      const answer = await this.engine.ask("change", { change, layer: this.state.layer });
+      if (change === UNCHANGED) this.before = answer.probabilities;
+      this.#show(answer, false);
+    } catch (error) {
+      this.complain(/** @type {Error} */ (error).message);
+    }
+  }
+
+  /**
+   * @param {Answer} answer
+   * @param {boolean} wave
+   */
+  #show(answer, wave) {
+    this.answer = answer;
+    this.stage.show(answer);
+    const photo = this.photo;
+    this.answers.show(answer.probabilities, /** @type {Float32Array} */ (this.before), photo?.category);
+    this.drawing.show(answer, onCanvas(opaque(answer.seen)), wave);
+    this.values = answer.values;
+    this.#showLayer();
+    element("time").textContent = `${Math.round(answer.milliseconds)} ms on this device`;
+    document.documentElement.dataset.answers = String(1 + Number(document.documentElement.dataset.answers ?? 0));
+  }
+
+  #showLayer() {
+    if (!this.answer || !this.values) return;
+    this.drawing.choose(this.state.layer);
+    this.layerView.show(this.state, this.answer, this.values);
+  }
+
+  /** Covers one place after the other: how much of the label's probability does each cost? */
+  async #matters() {
+    const { side, places } = MATTERS;
+    const { size } = this.told.preprocess;
+    const start = this.answer;
+    const before = /** @type {Float32Array} */ (this.before);
+    const category = before.indexOf(Math.max(...before));
+    const lost = new Float32Array(places * places);
+    const change = { ...this.stage.change, patch: null };
+    const order = [...lost.keys()].sort((a, b) => Math.abs(a % 2) - Math.abs(b % 2) || a - b);
+    for (const [done, at] of order.entries()) {
+      const [x, y] = [at % places, Math.floor(at / places)].map((i) => Math.round(((i + 0.5) * size) / places));
+      const share = await this.engine.ask("covered", { change: { ...change, patch: { side, x, y } }, category });
+      if (this.answer !== start) return;
+      lost[at] = Math.max(0, before[category] - share);
+      if (done % places === places - 1) this.#heat(lost, places);
+    }
+    this.#heat(lost, places);
+    const most = lost.indexOf(Math.max(...lost));
+    element("matters-said").textContent =
+      `Bright: where a grey square costs the label most, up to ${percent(lost[most])} of ${percent(before[category])}.`;
+  }
+
+  /**
+   * @param {Float32Array} lost
+   * @param {number} width
+   */
+  #heat(lost, width) {
+    const high = Math.max(1e-6, ...lost);
+    const image = painted(lost, width, this.heat, { low: 0, high });
+    lost.forEach((value, i) => (image.data[4 * i + 3] = 90 + (120 * value) / high));
+    this.stage.showHeat(onCanvas(image));
+  }
+
+  /** Looks through all pictures, while nothing else is asked, for what excites each channel. */
+  async survey() {
+    for (const { photo } of [...this.chooser.photos.values()]) {
+      const file = typeof photo.file === "string" ? new Blob([await load(photo.file)]) : photo.file;
+      this.layerView.surveys.set(photo.name, await this.engine.ask("survey", { file }));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      this.layerView.drawExciting();
+    }
+  }
+
+  /** @param {string} sentence */
+  complain(sentence) {
+    element("notice").textContent = sentence;
+    element("notice").hidden = !sentence;
+  }
+}
+
+/**
+ * The channel with the largest value.
+ *
+ * @param {Values} values
+ */
+function loudest({ shape: [channels], data }) {
+  const at = data.reduce((best, value, i) => (value > data[best] ? i : best), 0);
+  return Math.floor(at / (data.length / channels));
+}
+
+/** @param {Page} page */
+function tourOf(page) {
+  const { stages } = page.layerView;
+  const first = mainStep(stages[0]).name;
+  const deep = [...stages].reverse().find(({ first: { kind } }) => kind === "Conv");
+  return new Tour(
+    element("tour"),
+    [
+      {
+        at: "#answer", title: "A photo goes in, a label comes out",
+        text: "The network sees 227 × 227 pixels and nothing else. It gives every label that it knows a probability; the bars show the five largest.",
+      },
+      {
+        at: "#layer", title: "A filter is a small pattern", state: { layer: first, channel: 0, unit: null },
+        text: "The first layer slides its filters over the photo. Choose another one: the small picture beside the photo is the filter, the one next to it what it meets in the frame. Where the two look alike, its value is high.",
+      },
+      {
+        at: "#layer", title: "A channel is what one filter found",
+        text: "Each tile is one channel: a map of the photo, bright where its filter found its pattern. Touch a tile to lay it over the photo.",
+      },
+      {
+        at: "#layer", title: "The receptive field is what one place can see", state: { layer: deep ? mainStep(deep).name : first, channel: 0 },
+        text: "Move over the photo: the frame is all that one place of this channel depends on. In the first layer it is a few pixels, here it is most of the photo.",
+      },
+      {
+        at: "#answer", title: "Now disturb it",
+        text: "Drag the grey square over the photo and watch the bars. Where does the label vanish? Then take a photo of your own.",
+        act: () => page.stage.cover([page.told.preprocess.size / 2, page.told.preprocess.size / 2]),
+      },
+    ],
+    (part) => page.go(part),
+  );
+}
+
+async function start() {
+  const told = /** @type {Description} */ (JSON.parse(new TextDecoder().decode(await load("network.json"))));
+  const bar = /** @type {HTMLProgressElement} */ (element("progress"));
+  /** @type {Page | undefined} */
+  let page;
+  const complain = (/** @type {string} */ sentence) => page?.complain(sentence);
+  const chooser = new Chooser(element("photos"), told, {
+    choose: (photo) => page?.choose(photo),
+    frame: async (frame) => page?.frame(frame),
+    complain,
+  });
+  const [engine, weights, code] = await Promise.all([
+    Engine.make(),
+    load("network.safetensors", (share) => (bar.value = share)),
+    load("engine/kernel.wasm").catch(() => null), // without it, plain JavaScript
+  ]);
+  const { kernel, filters } = await engine.ask("start", { description: told, weights, code }, [weights]);
+  page = new Page(told, engine, filters, chooser, fromHash(location.hash, told));
+  const photo = /** @type {Photo} */ (chooser.get(page.state.photo));
+  await page.choose(photo, page.state);
+  element("loading").hidden = true;
+  element("kernel").textContent = kernel;
+  const tour = tourOf(page);
+  for (const button of document.querySelectorAll(".tour")) button.addEventListener("click", () => tour.begin());
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+  await page.survey();
+  keepOffline();
+}
+
+/** After the first visit the page works without a network. A server on this machine needs no copy. */
+function keepOffline() {
+  if (!isSingle() && location.hostname !== "127.0.0.1") navigator.serviceWorker?.register("offline.js").catch(() => {});
+}
+
+start().catch((error) => {
+  element("loading").hidden = true;
+  element("notice").hidden = false;
+  element("notice").textContent = `The network could not be loaded (${error.message}); load the page again.`;
+});

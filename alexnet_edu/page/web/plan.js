@@ -1,0 +1,156 @@
+// @ts-check
+// The network as the page speaks of it, from its layers.
+/** @import { Description, Layer } from "./engine/types.d.ts" */
+
+/**
+ * A layer with weights or one that changes the size of the maps, and the steps that follow before the next such.
+ *
+ * @typedef {{ name: string, first: Layer, steps: Layer[] }} Stage
+ */
+
+/**
+ * @param {Layer[]} layers
+ * @returns {Stage[]}
+ */
+export function stagesOf(layers) {
+  /** @type {Stage[]} */
+  const stages = [];
+  for (const layer of layers) {
+    const resizes = layer.output.length === 3 && layer.output.join() !== layer.input.join();
+    if (layer.kind === "Conv" || layer.kind === "Linear" || resizes) {
+      stages.push({ name: layer.name, first: layer, steps: [layer] });
+    } else if (layer.kind !== "Flatten") {
+      stages[stages.length - 1].steps.push(layer);
+    }
+  }
+  return stages;
+}
+
+/**
+ * What a stage shows when nothing else is asked for: what the next layer sees of a convolution, before normalisation.
+ *
+ * @param {Stage} stage
+ */
+export const mainStep = ({ first, steps }) => steps.find(({ kind }) => kind === "ReLU") ?? first;
+
+const integers = new Intl.NumberFormat("en-GB");
+/** @param {number} value */
+export const whole = (value) => integers.format(value);
+
+/** @param {number} share */
+export const percent = (share) => {
+  const value = 100 * share;
+  return value > 0 && value < 0.1 ? "< 0.1 %" : `${value.toFixed(value < 10 ? 1 : 0)} %`;
+};
+
+/** @param {number} value */
+export const short = (value) => Number(value.toPrecision(3)).toString().replace("-", "−");
+
+/** @param {number[]} shape */
+export const by = (shape) => shape.map(whole).join(" × ");
+
+/** @param {number} count */
+export const millions = (count) => `${(count / 1e6).toFixed(1)} million`;
+
+/**
+ * A label as people say it.
+ *
+ * @param {Description} told
+ * @param {number | string} category a number or a name
+ */
+export function label(told, category) {
+  const name = typeof category === "number" ? told.categories[category] : category;
+  return told.words[name] ?? name.replaceAll("_", " ");
+}
+
+/**
+ * What a layer does, in two or three sentences.
+ *
+ * @param {Layer} layer
+ * @param {Layer[]} layers
+ * @returns {string}
+ */
+export function explain(layer, layers) {
+  return EXPLAIN[layer.kind]?.(layer, layers) ?? "";
+}
+
+/** @type {Record<string, (layer: Layer, layers: Layer[]) => string>} */
+const EXPLAIN = {
+  Conv(layer, layers) {
+    const { kernel_size: side = 0, stride = 1, groups = 1 } = layer;
+    const depth = layer.input[0] / groups;
+    const filters = layer.output[0];
+    if (layer === layers[0]) {
+      return (
+        `${filters} filters, each a pattern of ${side} × ${side} pixels, are slid over the photo in steps of ${stride}. ` +
+        `Each filter draws one channel: bright where the photo looks like the filter, dark where it does not.`
+      );
+    }
+    const tower = groups > 1 ? ` of its own half of the network` : "";
+    return (
+      `${filters} filters look at ${side} × ${side} neighbouring places in all ${depth} channels${tower} of the layer before. ` +
+      `So each answers to a pattern of patterns, and draws one channel of where it found it.`
+    );
+  },
+  ReLU: () =>
+    "Values below zero become zero: a filter may say that its pattern is here, but not that its opposite is. " +
+    "Without this step all layers together could do no more than one.",
+  LRN: ({ size }) =>
+    `Each value is made smaller where its ${size} neighbouring channels are strong at the same place: loud channels quieten each other.`,
+  SpatialNorm: ({ size }) => `Each value is made smaller where its ${size} × ${size} neighbourhood is strong.`,
+  MaxPool: ({ kernel_size: side, stride, output }) =>
+    `Of each ${side} × ${side} neighbourhood only the largest value stays, every ${stride} places. ` +
+    `The channels keep what they found and forget exactly where; ${output[1]} × ${output[2]} places are left.`,
+  AdaptiveAvgPool: ({ output }) => `Each channel is averaged to ${output[1]} × ${output[2]} places.`,
+  Linear(layer, layers) {
+    const inputs = layer.input[0];
+    if (layer === layers[layers.length - 1]) {
+      return (
+        `One unit for each of the ${layer.output[0]} labels adds up all ${whole(inputs)} values, each times a weight. ` +
+        "The unit with the highest score is the answer; a last step, softmax, turns the scores into probabilities."
+      );
+    }
+    return (
+      `${layer.output[0]} units, and each of them looks at all ${whole(inputs)} values of the layer before. ` +
+      "There are no places any more: a unit answers to the photo as a whole."
+    );
+  },
+  Dropout: ({ p = 0 }) =>
+    `While the network was trained, ${percent(p)} of these values, others each time, were set to zero, so that no unit could rely on another. Now all take part.`,
+};
+
+/**
+ * How the steps of a stage are called on its switch.
+ *
+ * @param {Layer} layer
+ */
+export const stepName = (layer) =>
+  ({ Conv: "before ReLU", Linear: "before ReLU", ReLU: "after ReLU", LRN: "normalised", SpatialNorm: "normalised within maps", Dropout: "dropout" })[
+    layer.kind
+  ] ?? layer.name;
+
+/**
+ * How sure the network is, as a sentence.
+ *
+ * @param {string} name
+ * @param {number} share
+ */
+export function verdict(name, share) {
+  const sure = share >= 0.9 ? "and is sure" : share >= 0.6 ? "and is fairly sure" : share >= 0.3 ? "but is not sure" : "but is guessing";
+  return { name, rest: `${sure}: ${percent(share)}` };
+}
+
+/**
+ * Whether the answer is right, where the page knows.
+ *
+ * @param {Description} told
+ * @param {string | null | undefined} category undefined: the reader's own photo
+ * @param {string} answer
+ */
+export function judged(told, category, answer) {
+  const count = told.categories.length;
+  if (category === undefined) return `It knows ${whole(count)} labels and has to choose one of them, whatever it sees.`;
+  if (category === null) return `It has no label for this picture. It knows ${whole(count)} and has to choose one of them.`;
+  if (category === answer) return "That is right. It was not trained on this picture.";
+  return `That is wrong: it is ${label(told, category)}. The network makes such mistakes.`;
+}
