@@ -29,7 +29,7 @@ from alexnet_edu.variants import SPECS
 from alexnet_edu.weights import Pretrained, load_pretrained
 
 TOKEN = "only-this-test"
-NOT_NEEDED = ("jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim", "voila.server_extension")
+NOT_NEEDED = ("jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim")
 NBGRADER = [
     f"nbgrader.server_extensions.{name}"
     for name in ("assignment_list", "course_list", "formgrader", "validate_assignment")

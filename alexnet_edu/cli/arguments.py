@@ -10,7 +10,16 @@ from typing import NoReturn
 
 from alexnet_edu.train.settings import DATA_SETS, DEVICES, LARGEST_SEED, SPLITS
 
-__all__ = ["Parser", "compute_arguments", "data_arguments", "positive", "print_error", "seconds", "whole"]
+__all__ = [
+    "Parser",
+    "compute_arguments",
+    "data_arguments",
+    "positive",
+    "print_error",
+    "seconds",
+    "weights_argument",
+    "whole",
+]
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,4 +76,15 @@ def compute_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: cuda or cpu)")
     parser.add_argument(
         "--workers", type=whole, default=min(2, os.cpu_count() or 1), metavar="N", help="loader processes (default 2)"
+    )
+
+
+def weights_argument(parser: argparse.ArgumentParser) -> None:
+    """The option that says which network the page shows."""
+    parser.add_argument(
+        "--weights",
+        default=os.environ.get("ALEXNET_EDU_WEIGHTS") or "small",
+        metavar="NAME",
+        help="small, imagenet (fetched once, 233 MiB), auto, or a file of weights; by default what the variable "
+        "ALEXNET_EDU_WEIGHTS says, else small",
     )

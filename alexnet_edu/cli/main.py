@@ -24,6 +24,7 @@ COMMANDS = {
     "bench": ("alexnet_edu.cli.bench", "measure this machine with the networks"),
     "models": ("alexnet_edu.cli.models", "list the networks and what each costs"),
     "museum": ("alexnet_edu.cli.museum", "say what a 2012 network file describes"),
+    "page": ("alexnet_edu.cli.page", "write that page as one file or a folder"),
     "predict": ("alexnet_edu.cli.predict", "say what pictures show"),
     "train": ("alexnet_edu.cli.train", "train a network by a recipe"),
     "evaluate": ("alexnet_edu.cli.evaluate", "measure a trained network on a data set"),

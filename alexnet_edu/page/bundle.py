@@ -50,9 +50,10 @@ def single_file(files: Mapping[str, bytes]) -> str:
 
 
 def _policy(style: str, script: str) -> str:
+    """What the single file may do: run these scripts and styles, show pictures that it carries, talk to nobody."""
     return (
-        f"default-src 'none'; script-src {_hash(script)} 'wasm-unsafe-eval'; worker-src blob:; style-src {_hash(style)}; "
-        "img-src blob: data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {_hash(script)} 'wasm-unsafe-eval'; worker-src blob:; "
+        f"style-src {_hash(style)}; img-src blob: data:; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -36,7 +36,7 @@ def page_files(weights: str = "small") -> dict[str, bytes]:
     own = {
         str(path.relative_to(WEB).as_posix()): path.read_bytes() for path in sorted(WEB.rglob("*")) if path.is_file()
     }
-    return {
+    files = {
         **own,
         "network.json": json.dumps(description, ensure_ascii=False).encode(),
         "network.safetensors": tensors,

@@ -13,8 +13,13 @@ from alexnet_edu.errors import AlexNetError
 __all__ = ["make_server"]
 
 # Some systems' own tables lack or change these.
-_TYPES = {".js": "text/javascript", ".wasm": "application/wasm", ".wat": "text/plain", ".json": "application/json",
-          ".webmanifest": "application/manifest+json"}
+_TYPES = {
+    ".js": "text/javascript",
+    ".wasm": "application/wasm",
+    ".wat": "text/plain",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+}
 
 
 def make_server(files: Mapping[str, bytes], host: str, port: int) -> ThreadingHTTPServer:
