@@ -17,7 +17,8 @@ from notebook_files import NOTEBOOKS, notebook_paths, read
 from notebook_rules import output_text
 
 from alexnet_edu.geometry import layer_table, valid_input_sizes
-from alexnet_edu.museum import NETWORK_145, Network, read_network
+from alexnet_edu.images import MAX_UPLOAD_BYTES
+from alexnet_edu.museum import NETWORK_145, NetworkFile, read_network
 from alexnet_edu.variants import SPECS, get_spec
 
 ASSETS = Path(__file__).resolve().parent.parent / "alexnet_edu" / "assets"
@@ -220,7 +221,7 @@ def _ablation(argument: str) -> float:
     return 100 * float(line["logged"][int(place)] - line["against"][int(place)])
 
 
-def _museum(number: str) -> Network:
+def _museum(number: str) -> NetworkFile:
     return read_network(NETWORK_145.with_name(f"{number}.cfg"))
 
 
@@ -258,6 +259,8 @@ COMPUTED |= {
     "museum macs": lambda number: _museum(number).total_macs,
     "fewer MACs": lambda number: 100 - 100 * _museum(number).total_macs / _museum("145").total_macs,
     "number": lambda key: _number(key, "value"),
+    "test pictures": lambda _: len((ASSETS / "splits" / "caltech101_test.txt").read_text(encoding="utf-8").split()),
+    "upload": lambda _: MAX_UPLOAD_BYTES / 1e6,
     "top1": lambda key: _number(key, "top1"),
 }
 
