@@ -1,5 +1,6 @@
 """What a reader does with menus and sliders, without a browser: set a value, read the pixels."""
 
+import html
 import io
 import re
 from typing import Any
@@ -439,3 +440,20 @@ def test_default_pictures_are_the_samples(pretrained: Pretrained) -> None:
     explorer = FeatureMapExplorer(pretrained)
     assert len(explorer.picture.options) >= 5
     assert 'role="status"' in explorer.message.value
+
+
+def test_an_explorer_leaves_its_picture_where_nothing_runs(
+    pretrained: Pretrained, pictures: dict[str, Image.Image]
+) -> None:
+    """Beside the widget a notebook stores HTML: on a site or in a preview readers see what the explorer shows."""
+    if int(ipywidgets.__version__.split(".")[0]) < 8:
+        pytest.skip("ipywidgets 7 stores no other form of a widget")
+    made = [FilterExplorer(pretrained), FeatureMapExplorer(pretrained, pictures)]
+    for explorer in [*made, PredictionExplorer(pretrained, pictures)]:
+        stored = explorer._repr_mimebundle_()
+        images = [view for view in explorer.children[3].children if isinstance(view, ipywidgets.Image)]
+        alts = re.findall(r'<img alt="([^"]*)"', str(stored["text/html"]))
+        assert alts == [html.escape(image.tooltip) for image in images]
+        assert "application/vnd.jupyter.widget-view+json" in stored
+    drawing = ArchitectureExplorer("torchvision", "conv4")._repr_mimebundle_()["text/html"]
+    assert "conv4" in drawing and "data:image/svg+xml" in drawing

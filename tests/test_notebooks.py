@@ -135,7 +135,7 @@ FAULTS: list[tuple[str, Callable[[Any], None]]] = [
     ("is_compared", edit("nb.cells[4].metadata['tags'] = ['nbval-skip']")),
     ("is_compared", edit("nb.cells[4].source += '  # NBVAL_SKIP'")),
     ("is_compared", edit("[c.metadata.update(tags=['nbval-ignore-output']) for c in (nb.cells[4], nb.cells[6])]")),
-    ("is_small", output(output_type="stream", name="stdout", text="x" * 300_000)),
+    ("is_small", output(output_type="stream", name="stdout", text="x" * notebook_rules.MAX_BYTES)),
     ("has_short_cells", edit("nb.cells[4].source = nb.cells[6].source = '\\n'.join('abcdefg')")),
     ("has_short_cells", edit("nb.cells[4].source = '\\n'.join('x' * 21)")),
     ("has_short_cells", edit("nb.cells[4].source = '\\n'.join('x' * 41)")),

@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 from notebook_files import Cell, Notebook, headings, normalise, notebook_paths, read, tags, text
 
-MAX_BYTES = 300_000
+MAX_BYTES = 400_000
 MEDIAN_LINES, P90_LINES, MAX_LINES = 6, 20, 40
 MAX_CODE_RUN = 2
 MAX_WHY_SENTENCES = 4

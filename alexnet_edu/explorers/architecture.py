@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from alexnet_edu.diagram import architecture_svg
 from alexnet_edu.explorers.widgets import Explorer, field_of, menu, offer, scrolling
+from alexnet_edu.figures import show
 from alexnet_edu.geometry import layer_table
 from alexnet_edu.palette import by
 from alexnet_edu.variants import SPECS, get_spec
@@ -36,6 +37,10 @@ class ArchitectureExplorer(Explorer):
 
     def _state(self) -> Mapping[str, object]:
         return {"variant": self.variant.value, "layer": self.layer.value}
+
+    def still(self) -> str:
+        drawing = architecture_svg(get_spec(self.variant.value), highlight=self.layer.value)
+        return f"{show(drawing).html}{self.message.value}"
 
     def _new_variant(self) -> None:
         spec = get_spec(self.variant.value)

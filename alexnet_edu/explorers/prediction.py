@@ -106,6 +106,9 @@ class PredictionExplorer(Explorer):
         changed = {name: value for name, value in change.items() if value != getattr(_UNCHANGED, name)}
         return {"weights": self.pretrained.name, "picture": self.picture.value, **changed}
 
+    def still(self) -> str:
+        return f"{super().still()}{self.bars.value}"
+
     def _change(self) -> Change:
         return Change(**{name: control.value for name, control in self.changes.items()})
 

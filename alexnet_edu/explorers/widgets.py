@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from html import escape
+from io import BytesIO
 from typing import Any
 
 import ipywidgets as widgets
@@ -14,6 +15,7 @@ from traitlets import Unicode
 
 from alexnet_edu import tiles
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.figures import show
 from alexnet_edu.geometry import LayerInfo
 from alexnet_edu.palette import by
 
@@ -21,6 +23,7 @@ _SHARP = "alexnet-edu-sharp"
 # Maps are a few dozen pixels wide: enlarged without smoothing, each value stays a square.
 _STYLE = f"<style>.{_SHARP} {{ image-rendering: pixelated; }}</style>"
 _TEXT = "line-height:1.5;max-width:52em;margin:4px 0"
+_STILL = (420, 2000)  # pixels
 _WIDE = {"description_width": "9em"}
 
 
@@ -73,8 +76,25 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
     def _state(self) -> Mapping[str, object]:
         raise NotImplementedError
 
+    def still(self) -> str:
+        """What the explorer shows now, as HTML for pages where nothing runs."""
+        images = [view for view in self.children[-1].children if isinstance(view, NamedImage)]
+        shown = (show(_small(image.value), alt=image.tooltip).html for image in images)
+        return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(shown)}</div>{self.message.value}'
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, object]:
+        """The widget where one can live; beside it the still, for a site, a printed page or a host's preview."""
+        return {**super()._repr_mimebundle_(**kwargs), "text/html": self.still()}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._state().items())})"
+
+
+def _small(data: bytes) -> Image.Image:
+    """A picture of an image widget, small enough to be stored in a notebook."""
+    picture = Image.open(BytesIO(bytes(data))).convert("RGB")
+    picture.thumbnail(_STILL)
+    return picture
 
 
 def columns() -> Any:
