@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,8 +16,20 @@ from train_pictures import write_pictures
 
 from alexnet_edu.errors import AlexNetError, ImageError
 from alexnet_edu.train import data
+from alexnet_edu.train import pictures as pictures_module
 from alexnet_edu.train.data import LISTS, cifar10_tensors, open_data
-from alexnet_edu.train.pictures import EpochOrder, Pictures, loader, seed_from
+from alexnet_edu.train.evaluate import Prepare, batch_bytes
+from alexnet_edu.train.pictures import (
+    EpochOrder,
+    Pictures,
+    batches_of,
+    joined,
+    loader,
+    named,
+    seed_from,
+    workers_that_fit,
+)
+from alexnet_edu.weights import Preprocess
 
 
 def lists() -> dict[str, list[str]]:
@@ -230,3 +244,109 @@ def _noisy(picture: torch.Tensor) -> torch.Tensor:
 def test_seeds_are_whole_and_differ() -> None:
     seeds = {seed_from(a, b) for a in range(20) for b in range(20)}
     assert len(seeds) == 400 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_hidden_folders_and_files_are_no_classes_and_no_pictures(tmp_path: Path) -> None:
+    """What Jupyter and macOS leave: neither counted nor a reason to stop."""
+    root = write_pictures(tmp_path, train=10)
+    for part in ("train", "val"):
+        (root / part / ".ipynb_checkpoints").mkdir()
+        shutil.copy(root / "train" / "red" / "00.jpg", root / part / ".ipynb_checkpoints" / "00-checkpoint.jpg")
+    (root / "train" / "red" / ".ipynb_checkpoints").mkdir()
+    (root / "train" / "red" / "._00.jpg").write_bytes(b"macOS")
+    (root / "train" / "blue" / "notes.TXT").touch()
+    (root / "train" / "loose.jpg").touch()
+    opened = open_data("folder", root)
+    assert opened.categories == ("blue", "green", "red")
+    assert [len(part) for part in (opened.train, opened.val, opened.test)] == [27, 3, 6]
+    assert sorted(path.name for path in opened.ignored) == [
+        "._00.jpg", ".ipynb_checkpoints", ".ipynb_checkpoints", ".ipynb_checkpoints", "loose.jpg", "notes.TXT",
+    ]  # fmt: skip
+    assert opened.ignored_sentence() == "Ignored: 4 hidden, 1 outside the folders of classes, 1 .txt."
+
+
+def test_nothing_ignored_is_nothing_said(tmp_path: Path) -> None:
+    assert open_data("folder", write_pictures(tmp_path)).ignored_sentence() == ""
+
+
+def test_every_format_that_is_read_counts(tmp_path: Path) -> None:
+    root = write_pictures(tmp_path, train=12)
+    for path, suffix in zip(sorted((root / "train" / "red").iterdir()), (".gif", ".webp", ".TIFF", ".ppm", ".qoi"),
+                            strict=False):  # fmt: skip
+        Image.open(path).save(path.with_suffix(suffix))
+        path.unlink()
+    opened = open_data("folder", root)
+    pictures = joined(opened.train, opened.val)
+    suffixes = {path.suffix for path in pictures.sources if isinstance(path, Path)}
+    assert suffixes == {".gif", ".webp", ".TIFF", ".ppm", ".qoi", ".jpg"} and not opened.ignored
+    assert all(pictures.attempt(row) is not None for row in range(len(pictures)))
+
+
+def test_one_class_is_refused(tmp_path: Path) -> None:
+    root = write_pictures(tmp_path)
+    for part in ("train", "val"):
+        for name in ("green", "blue"):
+            shutil.rmtree(root / part / name)
+    with pytest.raises(AlexNetError, match="has only one class, red: each class needs its own folder"):
+        open_data("folder", root)
+
+
+def test_a_run_of_unreadable_pictures_counts_each_once(tmp_path: Path) -> None:
+    pictures = _folder(write_pictures(tmp_path))
+    for row in (2, 3, 4):
+        Path(str(pictures.sources[row])).write_bytes(b"")
+    assert [pictures[0, row][2] for row in range(6)] == [False, False, True, True, True, False]
+    assert pictures.cached().unreadable() == [2, 3, 4] and not pictures.unreadable()
+    assert named(pictures, [2, 3, 4], most=2) == [str(pictures.sources[row]) for row in (2, 3)]
+
+
+# --- room in shared memory
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+@pytest.fixture
+def docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """64 MB of shared memory, as a container has."""
+    monkeypatch.setattr(pictures_module, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr(pictures_module.shutil, "disk_usage", lambda path: Usage(1 << 26, 0, 1 << 26))
+
+
+def test_as_many_loader_processes_as_shared_memory_holds(docker: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert workers_that_fit(2, 10 << 20) == 2 and workers_that_fit(0, 1 << 40) == 0
+    assert capsys.readouterr().err == ""
+    assert workers_that_fit(2, 15 << 20) == 1
+    assert workers_that_fit(8, 20 << 20) == 0
+    one, none = capsys.readouterr().err.splitlines()
+    assert "has 67 MB free, enough for 1 of 2 processes that read pictures (in Docker, --shm-size" in one
+    assert "enough for 0 of 8 processes that read pictures: this process reads them itself" in none
+    assert workers_that_fit(2, 10 << 20, processes=2) == 0 and workers_that_fit(2, 15 << 20, quiet=True) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_without_a_folder_for_shared_memory_nothing_is_reckoned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pictures_module, "SHARED_MEMORY", tmp_path / "nowhere")
+    assert workers_that_fit(4, 1 << 40) == 4
+
+
+def test_a_loader_process_that_is_ended_is_one_sentence() -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error.")
+
+    with pytest.raises(AlexNetError, match="was ended, mostly for want of memory or shared memory; use --workers 0"):
+        list(batches_of(broken()))  # type: ignore[arg-type]
+
+
+def test_a_picture_travels_as_bytes(tmp_path: Path) -> None:
+    """A quarter of what floats take, in training and when measuring."""
+    pictures = _folder(write_pictures(tmp_path, train=3))
+    assert pictures[0, 0][0].dtype == torch.uint8
+    assert Prepare(Preprocess(size=227)).crops(pictures.picture(0)).dtype == torch.uint8
+    assert batch_bytes(Prepare(Preprocess(size=227))) == 64 * 227 * 227 * 3

@@ -44,8 +44,10 @@ def positive(text: str) -> int:
 
 def whole(text: str) -> int:
     """A whole number, 0 or more, for argparse."""
-    if not text.isdecimal() or int(text) > LARGEST_SEED:
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
+    if int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"must be at most {LARGEST_SEED}, not {text}")
     return int(text)
 
 

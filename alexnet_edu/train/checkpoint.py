@@ -68,6 +68,8 @@ def resume(folder: Path, settings: Settings, learner: Learner, place: Place) -> 
     # A file that is damaged or something else fails in nearly any way: in torch.load, or where its parts are used.
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, Mapping):
+            raise TypeError(f"A {type(state).__name__} is no checkpoint.")
         other = settings.differences(state["settings"])
         if not other:
             learner.load(state)

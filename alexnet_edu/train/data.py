@@ -45,11 +45,16 @@ class Data:
 
     def ignored_sentence(self) -> str:
         """What was left out, by kind: ``Ignored: 2 hidden, 1 .txt.`` Empty if nothing was."""
-        kinds = Counter(
-            "hidden" if path.name.startswith(".") else path.suffix.lower() or "without an extension"
-            for path in self.ignored
-        )
+        kinds = Counter(map(_why_ignored, self.ignored))
         return f"Ignored: {', '.join(f'{n} {kind}' for kind, n in kinds.most_common())}." if kinds else ""
+
+
+def _why_ignored(path: Path) -> str:
+    if path.name.startswith("."):
+        return "hidden"
+    if path.suffix.lower() in _extensions():
+        return "outside the folders of classes"
+    return path.suffix.lower() or "without an extension"
 
 
 def open_data(name: str, root: str | Path, *, split: str = "committed", seed: int = 0) -> Data:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -28,24 +28,44 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         AlexNetError: the folder cannot be written, or the disk is full; an older ``path`` stays as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()  # a folder that takes no files says so here, with an error number
+    with _temporary(path) as temporary:
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+
+
+def try_place(path: Path) -> None:
+    """Raises now what ``write_atomically`` would raise after the work.
+
+    Raises:
+        AlexNetError: ``path`` is a folder, or no file can be written there.
+    """
+    if path.is_dir():
+        raise AlexNetError(f"{path} is a folder; give the name of a file.")
+    with _temporary(path) as temporary:
+        temporary.write_bytes(b"\0")
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """An empty file beside ``path``, gone afterwards; what goes wrong with it becomes one sentence."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()  # a folder that takes no files says so here, with an error number
+        yield temporary
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
         raise AlexNetError(f"Cannot write {path}: {_reason(error, path.parent)}.") from error
     finally:
-        if temporary.exists():
-            temporary.unlink()
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _reason(error: Exception, folder: Path) -> str:
     """Why a file could not be written, and what helps. Called while what was written is still there."""
-    number = getattr(error, "errno", None)
+    told = re.search(r"\(os error (\d+)\)", str(error))  # how safetensors tells the system's number
+    number = int(told[1]) if told else getattr(error, "errno", None)
     if number in FULL or (number is None and _is_full(folder)):
         return "the disk is full; free some space or choose another folder"
     if number == errno.EROFS:
@@ -58,19 +78,6 @@ def _reason(error: Exception, folder: Path) -> str:
 def _is_full(folder: Path) -> bool:
     """Asks the file system: what torch says when a disk is full changes from release to release."""
     return shutil.disk_usage(folder).free < _NEARLY_FULL
-
-
-def try_place(path: Path) -> None:
-    """Raises now what ``write_atomically`` would raise after the work.
-
-    Raises:
-        AlexNetError: ``path`` is a folder, or no file can be written there.
-    """
-    if path.is_dir():
-        raise AlexNetError(f"{path} is a folder; give the name of a file.")
-    trial = path.with_name(f".{path.name}.trial")
-    write_atomically(trial, lambda temporary: temporary.write_bytes(b"\0"))
-    trial.unlink()
 
 
 @contextmanager
