@@ -129,7 +129,7 @@ def test_binder_survives_a_missing_network_and_nothing_else(tmp_path: Path, fail
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no executable bits on Windows")
-@pytest.mark.parametrize("file", ["binder/postBuild", ".ci/run", "tools/build_release"])
+@pytest.mark.parametrize("file", ["binder/postBuild", ".ci/run", "tools/build_release", "tools/try_colab"])
 def test_scripts_are_executable_and_parse(file: str) -> None:
     assert (ROOT / file).stat().st_mode & 0o111
     subprocess.run([shutil.which("bash") or "bash", "-n", file], cwd=ROOT, check=True)

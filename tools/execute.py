@@ -13,6 +13,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from notebook_files import NOTEBOOKS, ROOT, Notebook, normalise, notebook_paths, read, write
@@ -24,18 +26,21 @@ import offline_guard
 CELL_TIMEOUT = 120
 
 
-def execute(notebook: Notebook, folder: Path = NOTEBOOKS) -> Notebook:
+def execute(notebook: Notebook, folder: Path = NOTEBOOKS, python: Path | None = None) -> Notebook:
     """Runs all cells in place in a fresh kernel, with counts 1 to n, and returns the tidied notebook.
 
     Args:
         notebook: what to run; outputs are replaced.
         folder: the kernel's working folder.
+        python: the kernel's interpreter, where it is another environment's.
 
     Raises:
         CellExecutionError: a cell failed.
     """
+    own = {"km": foreign_kernel(python)} if python else {}
     client = NotebookClient(
         notebook,
+        **own,
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
@@ -47,16 +52,30 @@ def execute(notebook: Notebook, folder: Path = NOTEBOOKS) -> Notebook:
     return normalise(notebook)
 
 
+def foreign_kernel(python: Path) -> AsyncKernelManager:
+    """What starts kernels with another interpreter."""
+    manager = AsyncKernelManager()
+    command = [str(python.absolute()), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager._kernel_spec = KernelSpec(argv=command, display_name="foreign", language="python")
+    return manager
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Executes the named notebooks; the exit status is 1 when one fails, which is then left as it was."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK", help="default: all of them")
+    parser.add_argument(
+        "--kernel", type=Path, metavar="PYTHON", help="only try the notebooks with this interpreter, and store nothing"
+    )
+    given = parser.parse_args(argv)
     os.environ.update(offline_guard.environment(ROOT))
     status = 0
-    for path in parser.parse_args(argv).notebooks or notebook_paths():
+    for path in given.notebooks or notebook_paths():
         start = time.perf_counter()
         try:
-            write(execute(read(path), path.resolve().parent), path)
+            run = execute(read(path), path.resolve().parent, given.kernel)
+            if given.kernel is None:
+                write(run, path)
         except CellExecutionError as problem:
             status = 1
             print(f"{path} failed:\n{problem}", file=sys.stderr)
