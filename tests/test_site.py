@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import html5lib
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import browser, free_port, new_page, screenshot, server
@@ -73,6 +74,15 @@ def test_every_link_leads_to_a_page_and_a_place_in_it(site: Path, pages: dict[st
     assert lost == []
 
 
+def test_every_page_is_valid_html(pages: dict[str, Page]) -> None:
+    faults = {}
+    for name, page in pages.items():
+        parser = html5lib.HTMLParser()
+        parser.parse(page.text)
+        faults[name] = [(place, code) for place, code, _ in parser.errors]
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
 def test_nothing_is_fetched_from_elsewhere(pages: dict[str, Page]) -> None:
     fetched = re.compile(r"""<(?:script|img|link|iframe)[^>]+(?:src|href)="(https?://[^"]+)""")
     assert {name: found for name, page in pages.items() if (found := fetched.findall(page.text))} == {}
@@ -121,6 +131,15 @@ def test_a_page_reads_well_on_a_phone_and_by_a_screen_reader(name: str, scheme: 
     found = Axe().run(tab).response["violations"]
     serious = [(one["id"], one["nodes"][0]["html"][:120]) for one in found if one["impact"] in ("serious", "critical")]
     assert serious == [] and tab.faults == []
+
+
+def test_the_course_prints_as_a_book(site: Path, tmp_path: Path) -> None:
+    """One notebook stands for all: the whole takes a minute, and `.ci/run` prints it."""
+    from printing import print_course
+
+    [page] = site.glob("notebooks/05_*.html")
+    told = print_course(page, tmp_path / "book.pdf")
+    assert told.startswith("book.pdf: ") and (tmp_path / "book.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_what_a_page_weighs(site: Path, pages: dict[str, Page], record_property: Callable[[str, object], None]) -> None:

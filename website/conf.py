@@ -27,6 +27,7 @@ nitpicky = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+napoleon_use_param = False
 napoleon_use_rtype = False
 
 html_theme = "furo"

@@ -13,11 +13,16 @@ from hashlib import sha256
 from pathlib import Path
 
 import stamp
+from nbformat.v4 import new_markdown_cell
 from notebook_files import ROOT, Notebook, notebook_paths, read, tags, text
 from PIL import Image
 
 import alexnet_edu
 
+EXPLORER = "Explorer("
+MOVE_IT = (
+    'The explorer as it begins. <a href="../live/index.html">The living network</a> answers at a touch, here and now.'
+)
 GENERATED = {"badges", "setup", "navigation"}
 REFERENCE = ("alexnet_edu/assets/MODEL_CARD.md", "docs/glossary.md", "docs/errata.md", "CHANGELOG.md")
 # Every other page of docs/ is a guide: these come first, the others by name.
@@ -60,9 +65,11 @@ def readable(path: Path, notebook: Notebook, address: stamp.Address | None, term
     """A notebook as a page: without the cells that only serve Jupyter, its pictures in files, its terms explained."""
     notebook.cells = [cell for cell in notebook.cells if not GENERATED & set(tags(cell))]
     unexplained = set(terms)
-    for cell in notebook.cells:
+    for cell in list(notebook.cells):
         if cell.cell_type == "markdown":
             cell.source = explained(cell.source, unexplained)
+        elif any(EXPLORER in str(output.get("data", {}).get("text/plain")) for output in cell.outputs):
+            notebook.cells.insert(notebook.cells.index(cell) + 1, new_markdown_cell(MOVE_IT))
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "text/html" in data:
