@@ -38,6 +38,9 @@ class Page {
     /** @type {State} */
     this.state = { photo: told.pictures[0].name, layer: mainStep(stagesOf(told.layers)[0]).name, channel: 0, unit: null, ...state };
     this.anyChannel = state.channel === undefined;
+    /** @type {Answer | null} waits for the screen */
+    this.next = null;
+    this.loaded = ""; // the layer that `values` are of
     /** @type {Photo | undefined} */
     this.photo = undefined;
     const link = (/** @type {string} */ layer) => toHash({ photo: this.state.photo, layer });
@@ -48,6 +51,7 @@ class Page {
     showCosts(element("costs"), told, link);
     element("matters").addEventListener("click", () => this.#matters());
     addEventListener("hashchange", () => this.go(fromHash(location.hash, told), false));
+    element("network").addEventListener("click", () => this.#toLayer());
   }
 
   /**
@@ -57,38 +61,39 @@ class Page {
    * @param {boolean} [write] whether the address follows
    */
   async go(part, write = true) {
-    let next = { ...this.state, ...part };
-    const anyChannel = next.layer !== this.state.layer && part.channel === undefined;
-    if (anyChannel) next.channel = 0;
+    const next = { ...this.state, ...part };
+    const anyChannel = part.channel === undefined && ("channel" in part || next.layer !== this.state.layer);
+    if (anyChannel) next.channel = this.values && next.layer === this.loaded ? loudest(this.values) : 0;
     if (next.photo !== this.state.photo) {
       const photo = this.chooser.get(next.photo);
-      if (photo) return this.choose(photo, next);
+      if (photo) return this.choose(photo, part);
     }
     const layers = next.layer !== this.state.layer;
     this.state = next;
-    if (layers) {
+    if (next.layer !== this.loaded) {
       const values = /** @type {Values} */ (await this.engine.ask("layer", { layer: next.layer }));
-      if (this.state !== next) return; // overtaken
-      if (anyChannel) this.state = next = { ...next, channel: loudest(values) };
+      if (this.state.layer !== next.layer) return; // overtaken
+      if (anyChannel) this.state.channel = loudest(values);
       this.values = values;
+      this.loaded = next.layer;
     }
-    if (write) history[layers ? "pushState" : "replaceState"](null, "", toHash(next));
+    if (write) history[layers ? "pushState" : "replaceState"](null, "", toHash(this.state));
     this.#showLayer();
   }
 
   /**
    * @param {Photo} photo
-   * @param {State} [state]
+   * @param {Partial<State>} [part] what else changes with it
    */
-  async choose(photo, state = { ...this.state, photo: photo.name, unit: null }) {
+  async choose(photo, part = { unit: null }) {
     try {
       const file = typeof photo.file === "string" ? new Blob([await load(photo.file)]) : photo.file;
-      const answer = await this.engine.ask("picture", { file, layer: state.layer });
+      const answer = await this.engine.ask("picture", { file, layer: part.layer ?? this.state.layer });
       this.complain("");
       this.chooser.keep(photo);
       this.chooser.mark(photo.name);
       this.photo = photo;
-      this.state = state;
+      this.state = { ...this.state, ...part, photo: photo.name };
       if (this.anyChannel) this.state.channel = loudest(answer.values);
       this.anyChannel = false;
       history.replaceState(null, "", toHash(this.state));
@@ -128,10 +133,26 @@ class Page {
     try {
       const answer = await this.engine.ask("change", { change, layer: this.state.layer });
       if (change === UNCHANGED) this.before = answer.probabilities;
-      this.#show(answer, false);
+      this.#soon(answer);
     } catch (error) {
       this.complain(/** @type {Error} */ (error).message);
     }
+  }
+
+  /**
+   * Draws the newest answer with the screen's next picture, while the worker is busy with what comes after.
+   *
+   * @param {Answer} answer
+   */
+  #soon(answer) {
+    if (!this.next) {
+      requestAnimationFrame(() => {
+        const newest = /** @type {Answer} */ (this.next);
+        this.next = null;
+        this.#show(newest, false);
+      });
+    }
+    this.next = answer;
   }
 
   /**
@@ -145,15 +166,24 @@ class Page {
     this.answers.show(answer.probabilities, /** @type {Float32Array} */ (this.before), photo?.category);
     this.drawing.show(answer, onCanvas(opaque(answer.seen)), wave);
     this.values = answer.values;
-    this.#showLayer();
+    this.loaded = answer.layer;
+    if (this.loaded === this.state.layer) this.#showLayer();
+    else this.go({}); // another layer was chosen meanwhile
     element("time").textContent = `${Math.round(answer.milliseconds)} ms on this device`;
     document.documentElement.dataset.answers = String(1 + Number(document.documentElement.dataset.answers ?? 0));
   }
 
   #showLayer() {
-    if (!this.answer || !this.values) return;
+    if (!this.answer || !this.values || this.loaded !== this.state.layer) return;
     this.drawing.choose(this.state.layer);
     this.layerView.show(this.state, this.answer, this.values);
+  }
+
+  /** Where the layer is below the screen, a touched link would seem to do nothing. */
+  #toLayer() {
+    const layer = element("layer");
+    if (layer.getBoundingClientRect().top < 0.6 * innerHeight) return;
+    layer.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
 
   /** Covers one place after the other: how much of the label's probability does each cost? */
@@ -186,7 +216,7 @@ class Page {
   #heat(lost, width) {
     const high = Math.max(1e-6, ...lost);
     const image = painted(lost, width, this.heat, { low: 0, high });
-    lost.forEach((value, i) => (image.data[4 * i + 3] = 90 + (120 * value) / high));
+    lost.forEach((value, i) => (image.data[4 * i + 3] = (235 * value) / high));
     this.stage.showHeat(onCanvas(image));
   }
 
@@ -198,6 +228,7 @@ class Page {
       await new Promise((resolve) => setTimeout(resolve, 20));
       this.layerView.drawExciting();
     }
+    document.documentElement.dataset.surveyed = "";
   }
 
   /** @param {string} sentence */
@@ -230,7 +261,7 @@ function tourOf(page) {
         text: "The network sees 227 × 227 pixels and nothing else. It gives every label that it knows a probability; the bars show the five largest.",
       },
       {
-        at: "#layer", title: "A filter is a small pattern", state: { layer: first, channel: 0, unit: null },
+        at: "#layer", title: "A filter is a small pattern", state: { layer: first, channel: undefined, unit: null },
         text: "The first layer slides its filters over the photo. Choose another one: the small picture beside the photo is the filter, the one next to it what it meets in the frame. Where the two look alike, its value is high.",
       },
       {
@@ -238,7 +269,7 @@ function tourOf(page) {
         text: "Each tile is one channel: a map of the photo, bright where its filter found its pattern. Touch a tile to lay it over the photo.",
       },
       {
-        at: "#layer", title: "The receptive field is what one place can see", state: { layer: deep ? mainStep(deep).name : first, channel: 0 },
+        at: "#layer", title: "The receptive field is what one place can see", state: { layer: deep ? mainStep(deep).name : first, channel: undefined, unit: null },
         text: "Move over the photo: the frame is all that one place of this channel depends on. In the first layer it is a few pixels, here it is most of the photo.",
       },
       {
@@ -270,7 +301,7 @@ async function start() {
   const { kernel, filters } = await engine.ask("start", { description: told, weights, code }, [weights]);
   page = new Page(told, engine, filters, chooser, fromHash(location.hash, told));
   const photo = /** @type {Photo} */ (chooser.get(page.state.photo));
-  await page.choose(photo, page.state);
+  await page.choose(photo, {});
   element("loading").hidden = true;
   element("kernel").textContent = kernel;
   const tour = tourOf(page);

@@ -86,9 +86,9 @@ const EXPLAIN = {
         `Each filter draws one channel: bright where the photo looks like the filter, dark where it does not.`
       );
     }
-    const tower = groups > 1 ? ` of its own half of the network` : "";
+    const half = groups > 1 ? " of their own half" : "";
     return (
-      `${filters} filters look at ${side} × ${side} neighbouring places in all ${depth} channels${tower} of the layer before. ` +
+      `${filters} filters look at ${side} × ${side} neighbouring places in all ${depth} channels${half} of the layer before. ` +
       `So each answers to a pattern of patterns, and draws one channel of where it found it.`
     );
   },

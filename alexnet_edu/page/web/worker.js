@@ -90,7 +90,7 @@ function answer(change, layer) {
   const probabilities = softmax(/** @type {Values} */ (shown.get(lastLayer())).data);
   const values = copy(layer);
   const milliseconds = performance.now() - start;
-  const result = { bare, seen, probabilities, values, faces: faces(told.layers, shown, drawn), milliseconds };
+  const result = { bare, seen, probabilities, layer, values, faces: faces(told.layers, shown, drawn), milliseconds };
   return [result, [values.data.buffer, seen.data.buffer]];
 }
 

@@ -117,7 +117,8 @@ export interface Answer {
   /** what went into the network */
   seen: Rgb;
   probabilities: Float32Array;
-  /** of the layer that was asked for */
+  /** the one that was asked for */
+  layer: string;
   values: Values;
   /** by the layers that the drawing shows */
   faces: Record<string, Face>;

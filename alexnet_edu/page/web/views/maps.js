@@ -39,7 +39,7 @@ export class LayerView {
     this.parts = {
       title: find("h2"), facts: find(".facts"), explanation: find(".explanation"), steps: find(".steps"),
       grid: find(".grid canvas"), marker: find(".grid .marker"), gridFigure: find(".grid"), legend: find(".legend"),
-      slider: find(".channel input"), number: find(".channel output"), close: find(".close canvas"), closeFigure: find(".close"),
+      slider: find(".channel input"), number: find(".channel .value"), close: find(".close canvas"), closeFigure: find(".close"),
       seen: find(".sees canvas"), filter: find(".filter canvas"), filterBox: find(".filter"), said: find(".said"),
       mosaic: find(".mosaic input"), mosaicBox: find(".mosaic"), exciting: find(".exciting div"), excitingTitle: find(".exciting h3"),
       sees: find(".sees"),
@@ -327,10 +327,17 @@ export class LayerView {
       const pen = sharp(seen, LENS, LENS);
       pen.imageSmoothingEnabled = layer.field > COARSE;
       if (this.photo) pen.drawImage(this.photo, left, top, right - left, bottom - top, 0, 0, LENS, LENS);
-    } else said.textContent = `Its value is ${short(value)}.`;
+    } else said.textContent = this.#score(value);
     close.setAttribute("aria-label", `${this.#channelName(channel)} of ${layer.name} over the photo. ${said.textContent}`);
     if (filterBox.hidden) return;
     sharp(filter, LENS, LENS).drawImage(this.#filterCanvas(channel), 0, 0, LENS, LENS);
+  }
+
+  /** @param {number} value of a unit that sees the whole photo */
+  #score(value) {
+    const last = this.layer === this.told.layers[this.told.layers.length - 1];
+    const share = this.answer?.probabilities[this.state.channel] ?? 0;
+    return last ? `Its score is ${short(value)}, which softmax makes a probability of ${percent(share)}.` : `Its value is ${short(value)}.`;
   }
 
   /** The places in all pictures where the chosen channel is strongest. */

@@ -11,6 +11,7 @@ const BAR = 14; // width of a fully connected layer
 const LABEL = 24; // room for the names
 const NARROWEST = 640; // the drawing scrolls in narrower windows
 const COLUMN = 44; // a finger finds what is this wide
+const PADDING = 10; // left and right of the drawing
 const TALLEST = 150; // of the photo in the drawing
 const WAVE = 650; // milliseconds from the photo to the answer
 
@@ -61,7 +62,7 @@ export class Drawing {
 
   /** @returns {Places} */
   #places() {
-    const width = Math.max(NARROWEST, this.root.clientWidth);
+    const width = Math.max(NARROWEST, this.root.clientWidth - 2 * PADDING);
     const [, pixels] = this.told.layers[0].input;
     const extents = this.stages.map(({ first: { output } }) =>
       output.length === 1 ? { maps: 0, channels: 0 } : { maps: output[1], channels: output[0] / this.towers },
@@ -82,7 +83,7 @@ export class Drawing {
     });
     const middle = side / 2 + 14;
     const rows = this.towers === 1 ? [middle] : [middle - side * 0.24, middle + side * 0.3];
-    return { width: Math.max(width, x), pixel, channel, columns, side, middle, rows };
+    return { width: Math.max(width, Math.ceil(x - gap / 2 - 8)), pixel, channel, columns, side, middle, rows };
   }
 
   /** @param {string} layer */
@@ -130,6 +131,7 @@ export class Drawing {
     this.frame.style.width = this.canvas.style.width = `${width}px`;
     this.frame.style.height = `${height + LABEL}px`;
     this.canvas.style.height = `${height}px`;
+    document.documentElement.style.setProperty("--sticky", `${height + LABEL + 12}px`); // what it hides of the page below
     this.links.forEach((anchor, i) => {
       anchor.style.left = `${columns[i].x - 4}px`;
       anchor.style.width = `${columns[i].width}px`;

@@ -1,5 +1,5 @@
 // @ts-check
-import { onCanvas, opaque, sharp } from "../colour.js";
+import { dimmed, onCanvas, opaque, sharp } from "../colour.js";
 import { UNCHANGED } from "../engine/picture.js";
 /** @import { Answer, Change } from "../engine/types.d.ts" */
 
@@ -35,22 +35,23 @@ export class Stage {
 
   /** @param {Answer} answer */
   show({ bare }) {
-    this.picture = onCanvas(opaque(bare));
+    this.dim = onCanvas(dimmed(bare));
     const pen = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.canvas.width = this.canvas.height = this.side;
-    pen.drawImage(this.picture, 0, 0);
+    pen.putImageData(opaque(bare), 0, 0);
   }
 
   /**
-   * A map over the photo, brightest where it is largest; null takes it away.
+   * A map over the photo, which goes dark and grey under it; null takes it away.
    *
    * @param {OffscreenCanvas | null} map
    */
   showHeat(map) {
     this.heat.hidden = !map;
-    if (!map) return;
+    if (!map || !this.dim) return;
     const pen = sharp(this.heat, this.side, this.side);
     pen.imageSmoothingEnabled = true;
+    pen.drawImage(this.dim, 0, 0, this.side, this.side);
     pen.drawImage(map, 0, 0, this.side, this.side);
   }
 
@@ -86,7 +87,7 @@ export class Stage {
 
   #label() {
     for (const slider of this.sliders) {
-      const output = /** @type {HTMLElement} */ (slider.parentElement?.querySelector("output"));
+      const output = /** @type {HTMLElement} */ (slider.parentElement?.querySelector(".value"));
       const text = `${slider.value}${slider.dataset.unit}`;
       output.textContent = text;
       slider.setAttribute("aria-valuetext", text);

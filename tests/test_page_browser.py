@@ -1,0 +1,439 @@
+"""The page as a reader meets it: by mouse, finger and keyboard, on a phone and a desktop, offline and as a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import browser, new_page, screenshot
+from page_visits import served
+from PIL import Image
+
+from alexnet_edu.features import feature_maps
+from alexnet_edu.geometry import layer_table, receptive_field_box
+from alexnet_edu.images import load_image
+from alexnet_edu.inference import class_probabilities, predict
+from alexnet_edu.page import page_files, single_file
+from alexnet_edu.page.description import in_words
+from alexnet_edu.weights import Pretrained, load_pretrained
+
+FILES = page_files()
+TOLD = json.loads(FILES["network.json"])
+SCREENS = [(390, 844, "light"), (390, 844, "dark"), (768, 1024, "light"), (1280, 900, "dark"), (1600, 1000, "light")]
+GREY = (124, 116, 104)
+
+
+@pytest.fixture(scope="module")
+def small() -> Pretrained:
+    return load_pretrained("small")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served(FILES) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def visited(chromium: Any, address: str) -> Iterator[Any]:
+    """One page for all tests; each finds it as a first visit does."""
+    page = new_page(chromium, 1280, 900)
+    page.goto(address)
+    ready(page)
+    yield page
+    assert page.faults == [], "errors of scripts, or requests to other machines, in all the tests above"
+    page.close()
+
+
+@pytest.fixture
+def page(visited: Any) -> Any:
+    visited.set_viewport_size({"width": 1280, "height": 900})
+    visited.locator("#tour").evaluate("(card) => card.hidden || card.querySelector('.end').click()")
+    visited.evaluate("location.hash = '#photo=sunflower&layer=relu1&channel=0'")
+    visited.get_by_title("panda").click()
+    visited.get_by_title("sunflower").click()
+    says(visited, "sunflower")
+    visited.evaluate("document.querySelector('.undo').click()")
+    return visited
+
+
+def ready(page: Any) -> None:
+    page.locator("html[data-ready]").wait_for()
+
+
+def says(page: Any, label: str) -> None:
+    page.locator(".verdict strong", has_text=re.compile(f"^{re.escape(in_words(label))}$")).wait_for()
+
+
+def rows(page: Any) -> dict[str, float]:
+    """The bars: label and share, as they are written."""
+    items = page.locator(".answers li:visible")
+    names, numbers = items.locator(".name").all_inner_texts(), items.locator(".number").all_inner_texts()
+    return {name: float(number.strip("< %")) / 100 for name, number in zip(names, numbers, strict=True)}
+
+
+def expected_rows(values: np.ndarray, small: Pretrained, count: int = 5) -> dict[str, float]:
+    order = np.argsort(-values)[:count]
+    return {in_words(small.categories[i]): float(values[i]) for i in order}
+
+
+def same(found: dict[str, float], wanted: dict[str, float]) -> bool:
+    return found.keys() >= wanted.keys() and all(abs(found[name] - wanted[name]) < 0.006 for name in wanted)
+
+
+def settled(page: Any) -> int:
+    """How many answers there have been, once no more come."""
+    count = -1
+    while (now := int(page.locator("html").get_attribute("data-answers"))) != count:
+        count = now
+        page.wait_for_timeout(400)
+    return count
+
+
+def png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    """A few bytes that claim to be a picture of 100 million pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
+    data = png(Image.new("RGB", (1, 1)))
+    return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+def put(page: Any, name: str, kind: str, data: bytes) -> None:
+    page.locator(".take input").nth(1).set_input_files({"name": name, "mimeType": kind, "buffer": data})
+
+
+def test_the_first_view_is_predicts_answer(page: Any, small: Pretrained) -> None:
+    answer = predict(FILES["pictures/sunflower.jpg"], small)
+    wanted = {in_words(name): p for name, p in zip(answer.labels, answer.probabilities, strict=True)}
+    assert list(rows(page)) == list(wanted) and same(rows(page), wanted)
+    assert page.locator(".truth").inner_text().startswith("That is right.")
+    assert page.locator("#kernel").inner_text() == "WebAssembly"
+
+
+def test_a_mistake_and_a_thing_without_a_label_are_said(page: Any) -> None:
+    page.get_by_title("lotus").click()
+    says(page, "water_lilly")
+    assert page.locator(".truth").inner_text() == "That is wrong: it is lotus. The network makes such mistakes."
+    page.get_by_title("cat", exact=True).click()
+    page.locator(".truth", has_text="It has no label for this picture. It knows 101").wait_for()
+
+
+@pytest.mark.parametrize("how", ["mouse", "keyboard"])
+def test_the_patch_changes_the_answer_as_python_says(page: Any, small: Pretrained, how: str) -> None:
+    crop = small.preprocess.crop(FILES["pictures/sunflower.jpg"])
+    photo, handle = page.locator(".photo").bounding_box(), page.locator(".patch").bounding_box()
+    if how == "mouse":
+        page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+        page.mouse.down()
+        for share in (0.7, 0.6, 0.5):
+            page.mouse.move(photo["x"] + photo["width"] * share, photo["y"] + photo["height"] * share)
+        page.mouse.up()
+    else:
+        page.locator(".patch").focus()
+        for key in ("Enter", "ArrowLeft", "ArrowUp", "ArrowUp", "+"):
+            page.keyboard.press(key)
+    settled(page)
+    place = page.locator(".patch").evaluate("(h) => ['left', 'top', 'width'].map((k) => parseFloat(h.style[k]) * 2.27)")
+    left, top, side = (round(value) for value in place)
+    crop.paste(GREY, (left, top, left + side, top + side))
+    values = class_probabilities(small.model, small.preprocess.batch([crop]))[0].numpy()
+    assert same(rows(page), expected_rows(values, small)), (place, rows(page), expected_rows(values, small))
+    assert "Unchanged it was sunflower with 93 %" in page.locator(".truth").inner_text()
+    page.locator(".patch").focus()
+    page.keyboard.press("Escape")
+    page.locator(".truth", has_text="That is right.").wait_for()
+
+
+def test_every_change_does_something_and_can_be_undone(page: Any) -> None:
+    before = rows(page)
+    page.locator(".changes").evaluate("(details) => { details.open = true; }")
+    for name, value in (("Turn", "90"), ("Zoom", "300"), ("Brightness", "20"), ("Noise", "50")):
+        page.get_by_label(name).fill(value)
+        page.locator(".truth", has_text="Unchanged it was").wait_for()
+        settled(page)
+        assert rows(page) != before, name
+        page.locator(".undo").click()
+        page.locator(".truth", has_text="That is right.").wait_for()
+    assert rows(page) == before
+
+
+def test_what_matters_is_a_map_over_the_photo(page: Any) -> None:
+    page.locator(".changes").evaluate("(details) => { details.open = true; }")
+    page.get_by_role("button", name="Find what matters").click()
+    page.locator("#matters-said", has_text="costs the label most").wait_for()
+    assert page.locator(".heat").is_visible()
+    page.get_by_title("panda").click()
+    says(page, "panda")
+    assert page.locator(".heat").is_hidden()
+
+
+def test_a_layer_a_channel_and_a_unit_are_found_and_linked(page: Any, small: Pretrained) -> None:
+    maps = feature_maps(small, FILES["pictures/sunflower.jpg"], "relu3")["relu3"][0].numpy()
+    page.locator("#network").get_by_role("link", name="conv3").click()
+    page.locator("#layer-name", has_text="conv3").wait_for()
+    grid = page.locator(".grid canvas")
+    box = grid.bounding_box()
+    grid.click(position={"x": box["width"] * (2.5 / 16), "y": box["height"] * (4.5 / 12)})
+    assert page.url.endswith("layer=relu3&channel=66")
+    row, column = np.unravel_index(maps[66].argmax(), maps[66].shape)
+    assert page.locator(".said").inner_text().startswith(f"Row {row}, column {column}: {maps[66].max():.3g}.")
+    close = page.locator(".close canvas")
+    close.focus()
+    page.keyboard.press("ArrowDown")
+    moved = min(12, row + 1)
+    said = f"Row {moved}, column {column}: {float(f'{maps[66][moved, column]:.3g}'):g}."
+    page.locator(".said", has_text=said).wait_for()
+    assert page.url.endswith(f"unit={moved}.{column}")
+    field = layer_table(small.model.spec, 227)["relu3"].receptive_field
+    assert f"{field} × {field} pixels" in page.locator(".said").inner_text()
+    page.locator(".channel input").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.url.endswith("channel=67")
+    page.go_back()
+    page.locator("#layer-name", has_text="conv1").wait_for()
+
+
+def test_pointing_at_the_photo_frames_the_field_that_geometry_says(page: Any, small: Pretrained) -> None:
+    page.evaluate("location.hash = '#photo=sunflower&layer=relu2&channel=5&unit=13.13'")
+    page.locator(".said", has_text="Row 13, column 13").wait_for()
+    top, left, bottom, right = receptive_field_box(small.model.spec, "relu2", 13, 13, 227)
+    shown = np.asarray(Image.open(io.BytesIO(page.locator(".sees canvas").screenshot())).convert("RGB"), int)
+    crop = small.preprocess.crop(FILES["pictures/sunflower.jpg"]).crop((left, top, right, bottom))
+    wanted = np.asarray(crop.resize(shown.shape[1::-1], Image.Resampling.BILINEAR), int)
+    assert np.abs(shown - wanted)[8:-8, 8:-8].mean() < 6
+
+
+def test_what_excites_a_channel_leads_to_its_photo(page: Any, small: Pretrained) -> None:
+    page.evaluate("location.hash = '#photo=sunflower&layer=relu5&channel=20'")
+    page.wait_for_timeout(200)
+    page.locator("html[data-surveyed]").wait_for()
+    strongest = {
+        entry["name"]: float(feature_maps(small, FILES[entry["file"]], "relu5")["relu5"][0, 20].max())
+        for entry in TOLD["pictures"]
+    }
+    order = sorted(strongest, key=lambda name: -strongest[name])[:6]
+    buttons = page.locator(".exciting button")
+    assert buttons.locator("span").all_inner_texts() == [name.replace("_", " ") for name in order]
+    buttons.nth(1).click()
+    page.wait_for_url(re.compile(f"photo={order[1]}&layer=relu5&channel=20&unit="))
+
+
+def test_the_last_layer_names_its_units(page: Any) -> None:
+    page.locator("#network").get_by_role("link", name="fc8").click()
+    page.locator(".channel .value", has_text="unit 90: sunflower").wait_for()
+    assert "makes a probability of 93 %" in page.locator(".said").inner_text()
+
+
+def test_a_link_brings_everything_back(chromium: Any, address: str) -> None:
+    page = new_page(chromium, 1280, 900)
+    page.goto(f"{address}#photo=okapi&layer=lrn2&channel=77&unit=3.4")
+    ready(page)
+    says(page, "okapi")
+    assert page.locator("#layer-name").inner_text() == "conv2"
+    assert page.locator(".steps [aria-pressed=true]").inner_text() == "normalised"
+    assert page.locator(".channel .value").inner_text().lower() == "channel 77"
+    assert page.locator(".said").inner_text().startswith("Row 3, column 4:")
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    "link", ["#photo=nobody&layer=conv9&channel=1", "#layer=conv1&channel=48", "#layer=conv1&unit=-1.5", "#%%%"]
+)
+def test_a_broken_link_opens_the_page_all_the_same(chromium: Any, address: str, link: str) -> None:
+    page = new_page(chromium, 1280, 900)
+    page.goto(address + link)
+    ready(page)
+    says(page, "sunflower")
+    assert page.faults == [] and page.locator("#notice").is_hidden()
+    page.context.close()
+
+
+def test_own_photos_come_from_a_file_a_drop_and_the_clipboard(page: Any, small: Pretrained) -> None:
+    for number, way in enumerate(("file", "drop", "paste")):
+        photo = png(load_image(FILES["pictures/coffee.jpg"]))
+        name = f"mine{number}.png"
+        if way == "file":
+            put(page, name, "image/png", photo)
+        else:
+            page.evaluate(SEND, [way, name, list(photo)])
+        page.locator(".truth", has_text="It knows 101 labels").wait_for()
+        answer = predict(photo, small)
+        assert list(rows(page)) == [in_words(label) for label in answer.labels]
+        assert page.get_by_title(name, exact=True).get_attribute("aria-pressed") == "true"
+        page.get_by_title("sunflower").click()
+        page.locator(".truth", has_text="That is right.").wait_for()
+
+
+SEND = """([way, name, bytes]) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+  const event = way === "drop"
+    ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+    : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true });
+  document.body.dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "data", "why"),
+    [
+        ("notes.png", "image/png", b"not a picture", "is not a picture that your browser can read"),
+        ("empty.jpg", "image/jpeg", b"", "The file is empty"),
+        ("phone.heic", "image/heic", b"\0\0\0\x18ftypheic" + bytes(100), "cannot read HEIC photos"),
+        ("bomb.png", "image/png", bomb(), "more than 89 million pixels"),
+        ("strip.png", "image/png", png(Image.new("RGB", (2020, 20))), "is too narrow"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else "",
+)
+def test_bad_files_are_one_sentence_and_change_nothing(page: Any, name: str, kind: str, data: bytes, why: str) -> None:
+    before = rows(page)
+    put(page, name, kind, data)
+    notice = page.locator("#notice", has_text=why)
+    notice.wait_for()
+    assert "\n" not in notice.inner_text()
+    assert rows(page) == before and page.get_by_title("sunflower").get_attribute("aria-pressed") == "true"
+    page.get_by_title("panda").click()
+    says(page, "panda")
+    assert page.locator("#notice").is_hidden()
+
+
+def test_a_photo_of_50_megapixels_is_answered(page: Any, small: Pretrained) -> None:
+    file = io.BytesIO()
+    load_image(FILES["pictures/elephant.jpg"]).resize((8660, 5774)).save(file, "JPEG", quality=60)
+    put(page, "large.jpg", "image/jpeg", file.getvalue())
+    page.get_by_title("large.jpg", exact=True).wait_for()
+    answer = predict(file.getvalue(), small)
+    assert list(rows(page)) == [in_words(label) for label in answer.labels]
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)
+def test_everything_fits_and_is_accessible(chromium: Any, address: str, width: int, height: int, scheme: str) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{address}#layer=relu2")
+    ready(page)
+    page.locator(".changes").evaluate("(details) => { details.open = true; }")
+    page.locator("html[data-surveyed]").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    small_targets = page.evaluate(SMALL_TARGETS)
+    assert small_targets == []
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    grave = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+    assert grave == []
+    screenshot(page, f"page-{width}-{scheme}", full_page=True)
+    context.close()
+
+
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, a, input, summary")]
+  .filter((part) => part.offsetParent && !part.closest(".button, p") && !part.matches(".skip"))
+  .filter((part) => { const { width, height } = part.getBoundingClientRect(); return width < 24 || height < 20; })
+  .map((part) => part.outerHTML.slice(0, 100))"""
+
+
+def test_a_phone_shows_photo_answer_and_network_at_once(chromium: Any, address: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(address)
+    ready(page)
+    for part in (".photo", ".strip", ".verdict", ".answers ol", "#network"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 844, part
+    page.locator("#network").get_by_role("link", name="conv2").tap()
+    page.locator("#layer-name", has_text="conv2").wait_for()
+    page.wait_for_timeout(800)
+    assert page.locator("#layer").bounding_box()["y"] < 400
+    page.locator(".close canvas").scroll_into_view_if_needed()
+    page.locator(".close canvas").tap(position={"x": 60, "y": 60})
+    page.wait_for_url(re.compile("unit="))
+    context.close()
+
+
+def test_the_tour_has_five_steps_that_name_the_ideas(page: Any) -> None:
+    page.get_by_role("button", name="Show me around").click()
+    card, titles = page.locator("#tour"), []
+    while card.is_visible():
+        titles.append(card.locator("h2").inner_text())
+        card.locator(".next").click()
+    assert len(titles) == 5
+    assert all(word in " ".join(titles) for word in ("filter", "channel", "receptive field"))
+    assert page.evaluate("document.activeElement.textContent") == "Show me around"
+
+
+def test_reduced_motion_moves_nothing(chromium: Any, address: str) -> None:
+    context = chromium.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(address)
+    ready(page)
+    assert page.evaluate("document.getAnimations().length") == 0
+    context.close()
+
+
+def test_without_webassembly_the_answer_is_the_same(chromium: Any, small: Pretrained) -> None:
+    with served({**FILES, "engine/kernel.wasm": b"lost"}) as address:
+        page = new_page(chromium)
+        page.goto(address)
+        ready(page)
+        assert page.locator("#kernel").inner_text() == "JavaScript"
+        answer = predict(FILES["pictures/sunflower.jpg"], small)
+        assert list(rows(page)) == [in_words(label) for label in answer.labels]
+        page.context.close()
+
+
+def test_lost_weights_are_one_sentence(chromium: Any) -> None:
+    for lost in ({"network.safetensors": b"cut"}, {"network.safetensors": FILES["network.safetensors"][:100_000]}):
+        with served({**FILES, **lost}) as address:
+            page = new_page(chromium)
+            page.goto(address)
+            page.locator("#notice", has_text="The network could not be loaded").wait_for()
+            page.context.close()
+
+
+def test_once_loaded_it_works_without_a_network(chromium: Any, address: str) -> None:
+    page = new_page(chromium)
+    page.goto(address)
+    ready(page)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.context.set_offline(True)
+    page.reload()
+    ready(page)
+    says(page, "sunflower")
+    page.get_by_title("panda").click()
+    says(page, "panda")
+    page.context.close()
+
+
+def test_one_file_opens_from_a_disk(chromium: Any, tmp_path: Path, small: Pretrained) -> None:
+    (tmp_path / "alexnet.html").write_text(single_file(FILES), encoding="utf-8")
+    page = new_page(chromium)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "alexnet.html").as_uri())
+    ready(page)
+    answer = predict(FILES["pictures/sunflower.jpg"], small)
+    assert list(rows(page)) == [in_words(label) for label in answer.labels]
+    page.get_by_title("panda").click()
+    says(page, "panda")
+    assert page.faults == []
+    assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
+    page.context.close()
