@@ -133,15 +133,6 @@ def test_a_page_reads_well_on_a_phone_and_by_a_screen_reader(name: str, scheme: 
     assert serious == [] and tab.faults == []
 
 
-def test_the_course_prints_as_a_book(site: Path, tmp_path: Path) -> None:
-    """One notebook stands for all: the whole takes a minute, and `.ci/run` prints it."""
-    from printing import print_course
-
-    [page] = site.glob("notebooks/05_*.html")
-    told = print_course(page, tmp_path / "book.pdf")
-    assert told.startswith("book.pdf: ") and (tmp_path / "book.pdf").read_bytes().startswith(b"%PDF-")
-
-
 def test_what_a_page_weighs(site: Path, pages: dict[str, Page], record_property: Callable[[str, object], None]) -> None:
     heaviest = max(pages, key=lambda name: len(pages[name].text))
     shared = sum(path.stat().st_size for path in (site / "_static").rglob("*") if path.suffix in (".css", ".js"))

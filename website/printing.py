@@ -8,7 +8,7 @@ from pathlib import Path
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A printed page cannot be unfolded, a picture that was never in view must be there, and a book has a table of contents.
 READY = """async () => {
-  document.querySelector(".cards")?.replaceWith(document.querySelector(".sidebar-tree").cloneNode(true));
+  document.querySelector(".cards").replaceWith(document.querySelector(".sidebar-tree").cloneNode(true));
   for (const folded of document.querySelectorAll("details")) folded.open = true;
   const pictures = [...document.images];
   for (const picture of pictures) picture.loading = "eager";
