@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pdf", action="store_true", help="also print the whole course")
     given = parser.parse_args(argv)
     shutil.rmtree(PICTURES, ignore_errors=True)
-    PICTURES.mkdir(parents=True)
+    shutil.copytree(ROOT / "docs" / "images", PICTURES / "_pictures")
     prepare(SOURCE)
     sphinx("html", SITE)
     for name, data in page_files().items():

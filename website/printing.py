@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A printed page cannot be unfolded, a picture that was never in view must be there, and a book has a table of contents.
@@ -17,19 +21,25 @@ READY = """async () => {
 FOOTER = '<div style="font-size:8px;width:100%;text-align:center"><span class="pageNumber"></span></div>'
 
 
-def print_course(page: Path, pdf: Path) -> str:
-    """Prints a page with an outline and a table of contents, and says how large the file is.
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium or Chrome.
 
     Raises:
-        SystemExit: there is no browser.
+        SystemExit: there is none.
     """
-    from playwright.sync_api import sync_playwright
-
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        raise SystemExit("error: a PDF needs Chromium or Chrome, and none is on the path.")
+        raise SystemExit("error: this needs Chromium or Chrome, and none is on the path.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def print_course(page: Path, pdf: Path) -> str:
+    """Prints a page with an outline and a table of contents, and says how large the file is."""
+    with chromium() as browser:
         tab = browser.new_page()
         tab.goto(page.as_uri())
         tab.emulate_media(media="print", color_scheme="light")
@@ -45,5 +55,4 @@ def print_course(page: Path, pdf: Path) -> str:
             header_template="<div></div>",
             footer_template=FOOTER,
         )
-        browser.close()
     return f"{pdf.name}: {pdf.stat().st_size / 1e6:.1f} MB"
