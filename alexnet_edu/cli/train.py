@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from alexnet_edu.cli.arguments import compute_arguments, data_arguments, seconds
-from alexnet_edu.train.recipes import DETAILS, RECIPES
-from alexnet_edu.train.settings import TRAIN_ON
+from alexnet_edu.train.recipes import DETAILS, RECIPES, get_recipe
+from alexnet_edu.train.settings import TRAIN_ON, Settings
 
 __all__ = ["add_arguments", "run"]
 
@@ -19,8 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options to ``parser``."""
     data_arguments(parser)
     compute_arguments(parser)
-    parser.add_argument("--model", default="small", metavar="NAME", help="see alexnet-edu models (default small)")
-    parser.add_argument("--recipe", choices=RECIPES, default="modern", help="2012's, or today's (default)")
+    parser.add_argument(
+        "--init", metavar="WEIGHTS", help="start from small, imagenet or a weights file, with a new last layer"
+    )
+    parser.add_argument(
+        "--freeze-to", metavar="LAYER", help="with --init: keep this layer and all before it as they are"
+    )
+    parser.add_argument("--model", metavar="NAME", help="see alexnet-edu models (default small, or that of --init)")
+    parser.add_argument(
+        "--recipe", choices=RECIPES,
+        help="2012's, today's (modern, the default), or for trained weights (transfer, the default with --init)",
+    )  # fmt: skip
     parser.add_argument(
         "--details", choices=tuple(DETAILS), default="source",
         help="for --recipe paper: where text and code of 2012 differ, which one (default source)",
@@ -42,15 +51,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--half", action="store_true", help="export in half precision")
 
 
+def chosen_settings(args: argparse.Namespace) -> Settings:
+    """What the command line asks for; with weights to start from, network and recipe are those that fit them."""
+    named = args.recipe or ("modern" if args.init is None else "transfer")
+    recipe = get_recipe(named, args.details).changed(args.set)
+    model = args.model or ("small" if args.init is None else network_of(args.init))
+    return Settings(
+        args.data, args.root, model, recipe, args.split, args.seed, args.train_on, args.init, args.freeze_to
+    )  # fmt: skip
+
+
+def network_of(weights: str) -> str:
+    """The name of the network that these weights are of."""
+    from alexnet_edu.weights import load_pretrained
+
+    return load_pretrained(weights).model.spec.name
+
+
 def run(args: argparse.Namespace) -> int:
     """Trains; the exit status is 130 when Ctrl-C stopped it, with everything saved."""
     from alexnet_edu.speed import keep_freed_memory
     from alexnet_edu.train.loop import Interrupted, train
-    from alexnet_edu.train.recipes import get_recipe
-    from alexnet_edu.train.settings import Settings
 
-    recipe = get_recipe(args.recipe, args.details).changed(args.set)
-    settings = Settings(args.data, args.root, args.model, recipe, args.split, args.seed, args.train_on)
+    settings = chosen_settings(args)
     keep_freed_memory()
     try:
         result = train(

@@ -31,7 +31,7 @@ from alexnet_edu.train.data import Data, open_data
 from alexnet_edu.train.evaluate import Answers, Prepare, batch_bytes, picture_probabilities, score_pictures
 from alexnet_edu.train.files import only_writer, sweep, try_place, write_atomically
 from alexnet_edu.train.learner import Learner, autocast, learner_for
-from alexnet_edu.train.network import fold, logits_difference, save_export, start_weights
+from alexnet_edu.train.network import fold, freeze, logits_difference, save_export, start_weights
 from alexnet_edu.train.pictures import (
     EpochOrder,
     Pictures,
@@ -46,7 +46,7 @@ from alexnet_edu.train.place import Place
 from alexnet_edu.train.recipes import Recipe
 from alexnet_edu.train.settings import Settings
 from alexnet_edu.variants import get_spec
-from alexnet_edu.weights import Preprocess
+from alexnet_edu.weights import Preprocess, load_pretrained
 
 __all__ = ["Interrupted", "Material", "Trainer", "curves", "train", "trainer_for"]
 
@@ -202,7 +202,7 @@ def trainer_for(settings: Settings, data: Data, place: Place, folder: Path, work
         workers: loader processes.
     """
     recipe, s = settings.recipe, settings
-    model, preprocess = initial_network(s, len(data.categories))
+    model, preprocess = initial_network(s, data.categories)
     chosen = joined(data.train, data.val) if s.train_on == "train+val" else data.train
     order = EpochOrder(chosen.labels, recipe.batch_size, recipe.class_power, s.seed, place.rank, place.world)
     if recipe.batch_norm and recipe.batch_size < 2 * place.world:
@@ -229,12 +229,24 @@ def _largest_batch(recipe: Recipe, preprocess: Preprocess, place: Place) -> int:
     return max(3 * side**2 * recipe.batch_size // place.world, batch_bytes(Prepare(preprocess, ten=True)))
 
 
-def initial_network(settings: Settings, classes: int) -> tuple[AlexNet, Preprocess]:
+def initial_network(settings: Settings, categories: tuple[str, ...]) -> tuple[AlexNet, Preprocess]:
     """The network before its first step, and what it expects of a picture."""
     torch.manual_seed(seed_from(settings.seed))
-    model = get_model(settings.model, num_classes=classes)
+    if settings.init is not None:
+        return _from_weights(settings, settings.init, categories)
+    model = get_model(settings.model, num_classes=len(categories))
     start_weights(model, settings.recipe)
     return model, Preprocess(size=model.spec.input_size)
+
+
+def _from_weights(settings: Settings, init: str, categories: tuple[str, ...]) -> tuple[AlexNet, Preprocess]:
+    pretrained = load_pretrained(init).with_head(categories)
+    model = pretrained.model
+    if model.spec.name != settings.model:
+        raise AlexNetError(f"The weights {init} are of the network {model.spec.name}, not {settings.model}.")
+    if settings.freeze_to is not None:
+        freeze(model, settings.freeze_to)
+    return model, pretrained.preprocess
 
 
 def _tell_unreadable(pictures: Pictures, place: Place) -> None:

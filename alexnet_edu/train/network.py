@@ -21,7 +21,7 @@ from alexnet_edu.train.files import write_atomically
 from alexnet_edu.train.recipes import Recipe
 from alexnet_edu.weights import Preprocess
 
-__all__ = ["Whitening", "fold", "logits_difference", "save_export", "start_weights", "training_network"]
+__all__ = ["Whitening", "fold", "freeze", "logits_difference", "save_export", "start_weights", "training_network"]
 
 
 class Constant(nn.Module):
@@ -90,6 +90,22 @@ def start_weights(model: AlexNet, recipe: Recipe) -> None:
         if name == "conv1" and recipe.whitening:
             assert isinstance(layer, nn.Conv2d)
             parametrize.register_parametrization(layer, "weight", Whitening(layer.kernel_size[0], recipe.whitening))
+
+
+def freeze(model: AlexNet, last: str) -> None:
+    """Keeps the weights of all layers up to and with ``last`` as they are, whatever trains the model.
+
+    Raises:
+        AlexNetError: there is no such layer, or nothing would be left to learn.
+    """
+    names = [layer.name for layer in model.spec.layers]
+    if last not in names:
+        raise AlexNetError(f"{model.spec.name} has no layer {last!r} to freeze to; choose one of {', '.join(names)}.")
+    kept = names[: names.index(last) + 1]
+    if names[-1] in kept:
+        raise AlexNetError(f"With {names[-1]} frozen nothing would be left to learn; choose a layer before it.")
+    for name in kept:
+        model.get_submodule(name).requires_grad_(False)
 
 
 def training_network(model: AlexNet, recipe: Recipe) -> nn.Sequential:

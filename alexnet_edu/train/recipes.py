@@ -256,14 +256,31 @@ _MODERN = Recipe(
     channels_last=True,
 )
 
-RECIPES = ("paper", "modern")
+_TRANSFER = Recipe(
+    name="transfer",
+    epochs=20,
+    batch_size=8,
+    crop="resized",
+    pixels="imagenet",
+    optimiser="nesterov",
+    schedule="cosine",
+    lr=0.001,
+    weight_decay=0.0005,
+    smallest_part=0.5,
+    colour_jitter=0.1,
+    head_rate=10.0,
+    warmup=1.0,
+    channels_last=True,
+)
+
+RECIPES = ("paper", "modern", "transfer")
 
 
 def get_recipe(name: str, details: str = "source") -> Recipe:
     """The recipe called ``name``.
 
     Args:
-        name: "paper" (2012) or "modern".
+        name: "paper" (2012), "modern", or "transfer" (from trained weights, on few pictures).
         details: for "paper": "source", what the 2012 code did, or "paper", what the text says, where they differ.
 
     Raises:
@@ -273,4 +290,4 @@ def get_recipe(name: str, details: str = "source") -> Recipe:
         raise AlexNetError(
             f"There is no recipe {name!r} with details {details!r}; choose {' or '.join(RECIPES)}, paper or source."
         )
-    return replace(_RECIPE_2012, **DETAILS[details]) if name == "paper" else _MODERN
+    return {"paper": replace(_RECIPE_2012, **DETAILS[details]), "modern": _MODERN, "transfer": _TRANSFER}[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from alexnet_edu.errors import AlexNetError
@@ -29,9 +30,12 @@ class Settings:
         recipe: how to train.
         seed: fixes every random choice.
         train_on: "train", or "train+val" once every choice is made.
+        init: weights to start from, "small", "imagenet" or a file; the last layer is new. ``None``: random weights.
+        freeze_to: with ``init``, the last layer whose weights stay as they are; those before it stay, too.
 
     Raises:
-        AlexNetError: the seed is negative or too large, or ``train_on`` is something else.
+        AlexNetError: the seed is negative or too large, ``train_on`` is something else, or the recipe would undo
+            what ``init`` gives.
     """
 
     data: str
@@ -41,16 +45,32 @@ class Settings:
     split: str = "committed"
     seed: int = 0
     train_on: str = "train"
+    init: str | None = None
+    freeze_to: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
             raise AlexNetError(f"The seed must be a whole number from 0 to {LARGEST_SEED}, not {self.seed}.")
         if self.train_on not in TRAIN_ON:
             raise AlexNetError(f"train_on must be one of {', '.join(TRAIN_ON)}, not {self.train_on!r}.")
+        if self.init is None and self.freeze_to is not None:
+            raise AlexNetError("Layers can be frozen only with weights to start from: add --init.")
+        if self.init is not None and (undone := self._undone()):
+            raise AlexNetError(
+                f"The recipe {self.recipe.name} would undo the weights of --init ({', '.join(undone)}); "
+                "use --recipe transfer."
+            )
+
+    def _undone(self) -> list[str]:
+        """The fields of the recipe that make another start, or another kind of input, than trained weights need."""
+        recipe = self.recipe
+        fresh = {"start": recipe.start != "spec", "pixels": recipe.pixels != "imagenet"}
+        drawn = ("conv1_std", "conv345_std", "whitening", "batch_norm")
+        return [name for name, is_undone in (fresh | {n: bool(getattr(recipe, n)) for n in drawn}).items() if is_undone]
 
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with to be gone on with; the data may have moved."""
-        return asdict(self) | {"root": ""}
+        return asdict(self) | {"root": "", "init": self.init and Path(self.init).name}
 
     def differences(self, saved: Mapping[str, Any]) -> list[str]:
         """How the identity of a checkpoint differs, a phrase per setting: ``seed 0, not 1``.
