@@ -20,7 +20,6 @@ COMMAND = (
     "alexnet-edu train --data caltech101 --root PATH --model small --recipe modern --train-on train+val "
     "--export small.safetensors --half"
 )
-LIKENESS = 0.99  # correlation of 16 x 16 grey thumbnails from which two pictures count as the same
 
 
 def measure(root: Path, run: Path, standard30: Path) -> dict[str, Any]:
@@ -76,23 +75,13 @@ def untrained_filters() -> float:
 
 def near_duplicates(data: Any) -> Any:
     """Which test pictures have a near twin among the training pictures: (N,) bool."""
-    import numpy as np
     import torch
-    from PIL import Image
 
-    from alexnet_edu.images import load_image
+    from alexnet_edu.train.survey import thumbnails, twins
 
-    def thumbnails(pictures: Any) -> Any:
-        rows = []
-        for source in pictures.sources:
-            small = load_image(source).convert("L").resize((16, 16), Image.Resampling.BOX)
-            values = np.asarray(small, dtype=np.float32).ravel()
-            values -= values.mean()
-            rows.append(values / (np.linalg.norm(values) + 1e-6))
-        return np.stack(rows)
-
-    seen = np.concatenate([thumbnails(data.train), thumbnails(data.val)])
-    return torch.from_numpy((thumbnails(data.test) @ seen.T).max(1) > LIKENESS)
+    found = torch.zeros(len(data.test), dtype=torch.bool)
+    found[list(twins(thumbnails(data.test), thumbnails(data.train) + thumbnails(data.val)))] = True
+    return found
 
 
 def confusions(guesses: Any, labels: Any, categories: tuple[str, ...]) -> list[tuple[str, str, int]]:

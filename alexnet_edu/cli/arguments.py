@@ -66,6 +66,11 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that say which pictures."""
     parser.add_argument("--data", required=True, choices=DATA_SETS, help="which data set")
     parser.add_argument("--root", required=True, metavar="PATH", help="its folder")
+    split_arguments(parser)
+
+
+def split_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say how a data set is divided."""
     parser.add_argument(
         "--split", choices=SPLITS, default=SPLITS[0],
         help="caltech101: the committed lists (default), or 30 training pictures per class",
@@ -76,6 +81,11 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
 def compute_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that say with what to compute."""
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: cuda or cpu)")
+    workers_argument(parser)
+
+
+def workers_argument(parser: argparse.ArgumentParser) -> None:
+    """The option that says how many processes read pictures."""
     parser.add_argument(
         "--workers", type=whole, default=min(2, os.cpu_count() or 1), metavar="N", help="loader processes (default 2)"
     )

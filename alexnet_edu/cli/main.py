@@ -23,6 +23,7 @@ COMMANDS = {
     "app": ("alexnet_edu.cli.app", "open a page that shows the network to people who do not program"),
     "bench": ("alexnet_edu.cli.bench", "measure this machine with the networks"),
     "models": ("alexnet_edu.cli.models", "list the networks and what each costs"),
+    "check": ("alexnet_edu.cli.check", "say what is wrong with a data set before training on it"),
     "museum": ("alexnet_edu.cli.museum", "say what a 2012 network file describes"),
     "page": ("alexnet_edu.cli.page", "write that page as one file or a folder"),
     "predict": ("alexnet_edu.cli.predict", "say what pictures show"),
