@@ -17,6 +17,7 @@ SETS = [path.stem for path in assignment_paths()]
 AUTOGRADED = [name for name in SETS if (ASSIGNMENTS / "answers" / f"{name}.py").exists()]
 HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS\n(.*?)^\s*### END HIDDEN TESTS", re.MULTILINE | re.DOTALL)
 SOLUTION = re.compile(r"^\s*### BEGIN SOLUTION\n(.*?)^\s*### END SOLUTION", re.MULTILINE | re.DOTALL)
+SEED = 4711  # of the hidden tests
 TELLING = 16  # characters from which a line of code or prose gives something away
 PROBLEM = re.compile(r"^Problem \d+ · (?:by hand|code|measure|written) · (\d+) points? · (\d+) minutes$")
 
@@ -43,7 +44,7 @@ def is_test(cell: Any) -> bool:
 
 def namespace(name: str, cells: list[Any]) -> dict[str, Any]:
     """What the code cells define, without set-up and tests."""
-    names: dict[str, Any] = {"__name__": "__main__"}
+    names: dict[str, Any] = {"__name__": "__main__", "SEED": SEED}
     for cell in cells:
         if cell.cell_type == "code" and "setup" not in tags(cell) and not is_test(cell):
             exec(compile(cell.source, name, "exec"), names)
@@ -85,17 +86,8 @@ def test_wrong_answers_get_their_feedback(
 
 
 @pytest.mark.parametrize("name", AUTOGRADED)
-def test_every_test_has_right_and_wrong_answers(name: str) -> None:
-    given = answers(name)
-    for cell in filter(is_test, source(name).cells):
-        grade_id = nbgrader(cell)["grade_id"]
-        assert sum(case[0] == grade_id for case in given.RIGHT) >= 2, grade_id
-        assert sum(case[0] == grade_id for case in given.WRONG) >= 3, grade_id
-
-
-@pytest.mark.parametrize("name", AUTOGRADED)
 def test_source_runs_with_its_solutions_and_hidden_tests(name: str) -> None:
-    names: dict[str, Any] = {"__name__": "__main__"}
+    names: dict[str, Any] = {"__name__": "__main__", "SEED": SEED}
     for cell in source(name).cells:
         if cell.cell_type == "code" and "setup" not in tags(cell):
             exec(compile(cell.source, name, "exec"), names)
@@ -193,7 +185,7 @@ def test_release_keeps_the_rest(name: str, released: Any) -> None:
 @pytest.mark.parametrize("name", AUTOGRADED)
 def test_released_answers_are_missing_and_not_wrong(name: str, released: Any) -> None:
     """An untouched notebook says so, cell by cell, and earns nothing."""
-    names: dict[str, Any] = {"__name__": "__main__"}
+    names: dict[str, Any] = {"__name__": "__main__", "SEED": SEED}
     for cell in released[name][0].cells:
         if cell.cell_type != "code" or "setup" in tags(cell):
             continue

@@ -1,7 +1,7 @@
 """Whether what an answer gave is what is wanted, in whatever form it came, and how they differ if not.
 
-Both sides are plain values (``guard.plain``). A wanted value may hold an ``OneOf``; a known mistake may say ``...`` for
-a part that it says nothing about, or leave keys of a dictionary out.
+Both sides are plain values (``guard.plain``). A wanted value may hold a ``OneOf`` or a ``Within``; a known mistake may
+say ``...`` for a part that it says nothing about.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from alexnet_edu.check.guard import Alien, plain
 
-__all__ = ["RTOL", "Difference", "OneOf", "difference", "filled", "kind", "same"]
+__all__ = ["RTOL", "Difference", "OneOf", "Within", "as_tensor", "difference", "example", "filled", "kind", "same"]
 
 RTOL = 2e-5  # what float32 loses in the sums of the exercises
 HALF = (torch.float16, torch.bfloat16)
@@ -26,6 +26,14 @@ class OneOf:
 
     def __init__(self, *values: Any) -> None:
         self.values = values
+
+
+@dataclass(frozen=True)
+class Within:
+    """A right number and how far from it an answer may lie."""
+
+    value: float
+    atol: float
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,11 @@ def same(got: Any, want: Any, *, rtol: float = RTOL) -> bool:
 
 def difference(got: Any, want: Any, *, rtol: float = RTOL) -> Difference | None:
     """How ``got`` differs from ``want``; nothing where it is right."""
+    if isinstance(got, Within):
+        got = got.value
+    if isinstance(want, Within):
+        near = isinstance(got, (int, float)) and abs(got - want.value) <= want.atol
+        return None if near else _of_numbers(got, float(want.value), rtol)
     if isinstance(want, OneOf):
         found = [difference(got, one, rtol=rtol) for one in want.values]
         return None if None in found else found[0]
@@ -127,8 +140,9 @@ def _of_sequences(got: Any, want: Sequence[Any], rtol: float) -> Difference | No
         return Difference(f"{values(len(want))} wanted, not {len(got)}.")
     for place, (one, other) in enumerate(zip(got, want, strict=True), start=1):
         if found := difference(one, other, rtol=rtol):
-            simple = not any(isinstance(part, (list, tuple, Tensor)) for part in (*got, *want))
-            pair = f"Yours gives {_listed(got)}; right is {_listed(want)}." if simple and len(want) < 12 else found.pair
+            simple = not any(isinstance(part, (list, tuple, dict, Tensor)) for part in (*got, *want))
+            whole = f"Yours gives {_listed(got)}; right is {_listed(example(want))}."
+            pair = whole if simple and len(want) < 12 else found.pair
             return replace(found, form=found.form and f"value {place}: {found.form}", pair=pair)
     return None
 
@@ -140,6 +154,8 @@ def _listed(several: Sequence[Any]) -> str:
 def _of_dictionaries(got: Any, want: dict[Any, Any], rtol: float) -> Difference | None:
     if not isinstance(got, dict):
         return Difference(f"a dictionary with the keys {', '.join(map(str, want))} is wanted, not {kind(got)}.")
+    if more := [str(key) for key in got if key not in want]:
+        return Difference(f"{', '.join(more)} should not be in your dictionary.")
     for key, one in want.items():
         if key not in got:
             return Difference(f"{key} is missing in your dictionary.")
@@ -151,7 +167,7 @@ def _of_dictionaries(got: Any, want: dict[Any, Any], rtol: float) -> Difference 
 
 
 def _of_tensors(got: Any, want: Tensor, rtol: float) -> Difference | None:
-    got = _tensor(got)
+    got = as_tensor(got)
     if not isinstance(got, Tensor):
         return Difference(f"a tensor is wanted, not {kind(got)}.")
     if got.shape != want.shape:
@@ -160,10 +176,10 @@ def _of_tensors(got: Any, want: Tensor, rtol: float) -> Difference | None:
         return Difference("real numbers are wanted, not complex ones.")
     given, right = got.double(), want.double()
     scale = float(right[right.isfinite()].abs().max()) if right.isfinite().any() else 1.0
-    wrong = ~given.isclose(right, rtol=rtol, atol=0.1 * rtol * max(scale, 1e-12))
+    wrong = ~given.isclose(right, rtol=rtol, atol=0.1 * rtol * max(scale, 1e-12), equal_nan=True)
     if not wrong.any():
         return None
-    if got.dtype in HALF and given.isclose(right, rtol=0, atol=0.02 * scale).all():
+    if got.dtype in HALF and given.isclose(right, rtol=0, atol=0.005 * scale).all():
         return Difference(f"that is right up to the rounding of {str(got.dtype).partition('.')[2]}: use float32.")
     place = tuple(wrong.nonzero()[0].tolist())
     largest = float((given - right).abs().max())
@@ -173,24 +189,35 @@ def _of_tensors(got: Any, want: Tensor, rtol: float) -> Difference | None:
     )
 
 
-def _tensor(value: Any) -> Any:
+def as_tensor(value: Any) -> Any:
     """A nested list of numbers or tensors as one tensor, where it is one."""
     if not isinstance(value, list):
         return torch.tensor(value) if isinstance(value, (int, float)) else value
-    parts = [_tensor(one) for one in value]
+    parts = [as_tensor(one) for one in value]
     if all(isinstance(one, Tensor) for one in parts) and len({one.shape for one in parts}) == 1:
         return torch.stack([one.double() for one in parts])
     return value
 
 
+def example(want: Any) -> Any:
+    """A right value, of what may be several."""
+    if isinstance(want, OneOf):
+        return example(want.values[0])
+    if isinstance(want, Within):
+        return want.value
+    if isinstance(want, dict):
+        return {key: example(one) for key, one in want.items()}
+    return [example(one) for one in want] if isinstance(want, (list, tuple)) else want
+
+
 def filled(mistake: Any, rest: Any) -> Any:
-    """The mistake with its ``...`` and missing keys taken from ``rest``, a plain value or a right one."""
+    """The mistake with its ``...`` taken from ``rest``, a plain value or a right one."""
     if mistake is ...:
         return rest
-    if isinstance(mistake, OneOf) or isinstance(rest, OneOf):
+    if isinstance(mistake, Within) or isinstance(rest, OneOf):
         return mistake
     if isinstance(mistake, dict) and isinstance(rest, dict):
-        return rest | {key: filled(one, rest.get(key)) for key, one in mistake.items()}
+        return {key: filled(one, rest.get(key)) for key, one in mistake.items()}
     if isinstance(mistake, (list, tuple)) and isinstance(rest, (list, tuple)) and len(mistake) == len(rest):
         return [filled(one, other) for one, other in zip(mistake, rest, strict=True)]
     return plain(mistake)

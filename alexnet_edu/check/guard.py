@@ -43,6 +43,7 @@ OPERATORS = {
         *(f"max_pool{n}d_with_indices{way}" for n in (2, 3) for way in ("", "_backward")),
     ),
     "dropout": ("dropout", "dropout_", "native_dropout", "feature_dropout", "alpha_dropout"),
+    "groups": ("convolution",),
     "autograd": (),
 }
 
@@ -239,8 +240,10 @@ def forbid(*names: str) -> Iterator[None]:
         return
     library: Any = Library("aten", "IMPL")  # type: ignore[no-untyped-call]
     try:
-        for operator in (one for name in names for one in OPERATORS[name]):
-            library.impl(operator, _refuse(operator.partition(".")[0]), "CPU")
+        for name in names:
+            for operator in OPERATORS[name]:
+                kernel = _ungrouped if name == "groups" else _refuse(operator.partition(".")[0])
+                library.impl(operator, kernel, "CPU")
         with ExitStack() as stack:
             if "autograd" in names:
                 for place in _ENGINES:
@@ -262,3 +265,11 @@ def _refuse(name: str) -> Callable[..., Any]:
         raise Refused(f"PyTorch's {name.strip('_')} is what yours is compared with; write it without.")
 
     return refused
+
+
+def _ungrouped(*args: Any) -> Tensor:
+    """PyTorch's convolution, as long as it has one group, its last argument."""
+    if args[-1] != 1:
+        raise Refused("PyTorch's `groups` is what yours is compared with; write it without.")
+    result: Tensor = torch.ops.aten._convolution.default(*args, False, False, True, True)
+    return result

@@ -3,106 +3,168 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from alexnet_edu.check import Hint, check, close, expect, same
-from alexnet_edu.check.common import alike
+from alexnet_edu.check.compare import OneOf
+from alexnet_edu.check.exercises import Inputs, exercise, expect, question
 
 __all__ = ["conv1_columns", "fast_lrn", "maps_at_the_border", "ten_views", "update_2012"]
 
 
-@check("padded by 2, 224 gives 55 columns, and 227 gives 56.")
-def conv1_columns(at_224: int, at_227: int) -> None:
-    """How many columns torchvision's conv1 has for inputs of 224 and of 227 pixels."""
-    expect(at_224 != 54, "54 is what 224 gives without padding; torchvision pads by 2 on both sides.")
-    expect((at_224, at_227) != (56, 57), "Rounding goes down here: a window that does not fit is left out.")
-    same(at_224, 55, "For 224: (224 + 2 * 2 - 11) / 4, rounded down, plus 1.")
-    expect(at_227 != 55, "227 gives 55 only without padding; with 2 on both sides there is room for one more.")
-    same(at_227, 56, "For 227: (227 + 2 * 2 - 11) / 4, rounded down, plus 1.")
+@question(
+    "padded by 2, 224 gives 55 columns, and 227 gives 56.",
+    right={"224": 55, "227": 56},
+    hint={
+        "224": ("how far can the window move in the padded picture?", "Both sides are padded, and n steps make n + 1."),
+        "227": ("three more columns than 224: is there room for one more step?", "Padding is on both sides here, too."),
+    },
+    mistakes=[
+        ({"224": 54}, "54 is what 224 gives without padding; torchvision pads by 2 on both sides."),
+        ({"224": 56, "227": 57}, "Rounding goes down here: a window that does not fit is left out."),
+        ({"224": 56}, "56 would need the number of steps of 224 to be rounded up."),
+        ({"224": 55, "227": 55}, "227 gives 55 only without padding; with 2 on both sides there is more room."),
+        ({"224": 55, "227": 57}, "227 has no room for that many: a window that does not fit is left out."),
+    ],
+)
+def conv1_columns(at_224: int, at_227: int) -> object:
+    """Exercise 1: how many columns torchvision's conv1 has for inputs of 224 and of 227 pixels."""
+    return {"224": at_224, "227": at_227}
 
 
-@check("the windows of these four maps, and of no others, reach over the border between the towers.")
-def maps_at_the_border(maps: Iterable[int]) -> None:
-    """The maps of 96, counted from 0, whose window of 5 reaches over the border between 47 and 48."""
-    expect(isinstance(maps, Iterable) and not isinstance(maps, str), "A list of map numbers is wanted.")
-    found = {int(number) for number in maps}
-    expect(found != {47, 48, 49, 50}, "Maps are counted from 0: the first tower ends with map 47.")
-    expect(found != {47, 48}, "A window reaches two maps to either side, so more than the two at the border change.")
-    expect(found <= {46, 47, 48, 49}, "Some of these see the same five maps either way.")
-    expect(found == {46, 47, 48, 49}, "Some are missing: a window reaches two maps to either side.")
+@question(
+    "the windows of these four maps, and of no others, reach over the border between the towers.",
+    right={46, 47, 48, 49},
+    hint=("Which windows reach over the border?", "A map at the border sees others than it would in its own tower."),
+    mistakes=[
+        ({47, 48, 49, 50}, "Maps are counted from 0: the first tower ends with map 47."),
+        ({45, 46, 47, 48}, "The first tower ends with map 47, and the second begins with 48."),
+        ({47, 48}, "A window reaches two maps to either side, so more than the two at the border change."),
+        ({46, 47}, "The second tower has such maps as well."),
+        ({48, 49}, "The first tower has such maps as well."),
+        (set(range(45, 51)), "Some of these see the same five maps either way."),
+    ],
+)
+def maps_at_the_border(maps: Iterable[int]) -> object:
+    """Exercise 2: the maps of 96, counted from 0, whose window of 5 reaches over the border between 47 and 48."""
+    return maps
 
 
-def _lrn(x: Tensor, *, alpha: float = 1e-4, k: float = 2.0) -> Tensor:
+def _lrn(x: Tensor, *, alpha: float = 1e-4, k: float = 2.0, beta: float = 0.75, size: int = 5) -> Tensor:
     """The paper's formula in float64, window by window."""
-    square = x.double().square()
-    total = torch.stack([square[:, max(0, i - 2) : i + 3].sum(1) for i in range(x.shape[1])], 1)
-    return x.double() / (k + alpha * total) ** 0.75
+    square, reach = x.double().square(), size // 2
+    total = torch.stack([square[:, max(0, i - reach) : i + reach + 1].sum(1) for i in range(x.shape[1])], 1)
+    return x.double() / (k + alpha * total) ** beta
 
 
-@check("the paper's formula, with all maps at once.")
-def fast_lrn(function: Callable[[Tensor], Tensor]) -> None:
-    """The paper's normalisation of ``(N, C, H, W)``."""
-    x = 100 * torch.randn(2, 12, 3, 4)
-    got, want = function(x), _lrn(x)
-    if isinstance(got, Tensor) and got.shape == want.shape:
-        _recognise(got, _lrn(x, alpha=1e-4 / 5), "Your alpha multiplies the mean of the squares; the paper's, the sum.")
-        _recognise(got, _lrn(x, alpha=5e-4), "Your alpha is five times too large: the sum is multiplied by 1e-4.")
-        _recognise(got, _lrn(x, k=1.0), "The paper's k is 2; 1 is PyTorch's default, and Caffe's.")
-        across = torch.nn.functional.avg_pool2d(x.double().square(), 5, 1, 2) * 25
-        _recognise(got, x / (2 + 1e-4 * across) ** 0.75, "Your windows run over rows and columns, not over maps.")
-    close(got, want, "Look at the first and the last two maps, too: what is missing counts as zero.")
+def _without_loop(call: Callable[..., Any]) -> None:
+    counts = []
+    for maps in (10, 30):
+        with _Counter() as counter:
+            call(torch.randn(1, maps, 2, 2))
+        counts.append(counter.calls)
+    expect(counts[0] == counts[1], f"Right, but with 30 maps you make {counts[1]} calls of PyTorch, with 10 only "
+           f"{counts[0]}: there is still a loop over maps.")  # fmt: skip
 
 
-def _recognise(got: Tensor, misconception: Tensor, hint: str) -> None:
-    if alike(got, misconception, rtol=1e-4):
-        raise Hint(hint)
+class _Counter(TorchFunctionMode):
+    """Counts calls of PyTorch's functions."""
+
+    calls = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls += 1
+        return func(*args, **(kwargs or {}))
 
 
-@check("five squares and their mirror images.")
-def ten_views(function: Callable[[Tensor, int], Tensor]) -> None:
-    """The ten views of the paper's test."""
-    picture = torch.rand(3, 16, 21)
-    corners = [(0, 0), (0, 11), (6, 0), (6, 11), (3, 5)]
-    squares = torch.stack([picture[:, y : y + 10, x : x + 10] for y, x in corners])
-    want = torch.cat([squares, squares.flip(-1)])
-    got = function(picture, 10)
-    if isinstance(got, Tensor) and got.shape == want.shape:
-        upside_down = torch.cat([squares, squares.flip(-2)])
-        expect(not torch.equal(got, upside_down), "That turns pictures upside down; a mirror swaps left and right.")
-        pairs = torch.stack([squares, squares.flip(-1)], 1).flatten(0, 1)
-        expect(not torch.equal(got, pairs), "All five squares come first, then their mirror images.")
-        expect(torch.equal(got[:5], want[:5]) or not _all_in(got, want), "The right squares, in another order.")
-    close(got, want, "Compare where each square starts: the last one leaves as much above as below.")
+@exercise(
+    "the paper's formula, with all maps at once.",
+    right=_lrn,
+    hint=("Compare with the loop above, map by map.", "Look at the first two and the last two maps, too."),
+    mistakes=[
+        (lambda x: _lrn(x, alpha=1e-4 / 5), "Your alpha multiplies the mean of the squares; the paper's, the sum."),
+        (lambda x: _lrn(x, alpha=5e-4), "Your alpha is five times too large: does it multiply a sum or a mean?"),
+        (lambda x: _lrn(x, k=1.0), "The paper's k is 2; 1 is PyTorch's default, and Caffe's."),
+        (lambda x: _lrn(x, size=3), "Five maps make a window: the map itself and two on either side."),
+        (lambda x: x * (2 + 1e-4 * F.avg_pool2d(x.double().square(), 5, 1, 2) * 25) ** -0.75, "Your windows run over "
+         "rows and columns, not over maps."),
+        (lambda x: _lrn(x, beta=1.0), "The power of the denominator is missing."),
+        (lambda x: x / (2 + 1e-4 * x.square()) ** 0.75, "Each map sees only itself: add up its neighbours' squares."),
+        (lambda x: _lrn(x)[:, 2:-2], "Windows at the edges are cut, not left out: what is missing counts as zero."),
+    ],
+    then=_without_loop,
+)  # fmt: skip
+def fast_lrn() -> Iterable[Inputs]:
+    """Exercise 3: the paper's normalisation of ``(N, C, H, W)``."""
+    return [(100 * torch.randn(2, 12, 3, 4),), (100 * torch.randn(1, 6, 2, 1),)]
 
 
-def _all_in(got: Tensor, want: Tensor) -> bool:
-    """Whether every view of ``want`` is somewhere in ``got``."""
-    return bool((got[None] == want[:, None]).flatten(2).all(2).any(1).all())
+def _views(picture: Tensor, size: int, *, up: bool = False, axis: int = -1, far: int = 0) -> Tensor:
+    """Corners, centre, mirror images; ``up`` rounds the centre of an odd margin up, as torchvision does."""
+    down, right = (side - size + far for side in picture.shape[-2:])
+    middle = ((down + up) // 2, (right + up) // 2)
+    corners = [(0, 0), (0, right), (down, 0), (down, right), middle]
+    squares = torch.stack([picture[:, y : y + size, x : x + size] for y, x in corners])
+    return torch.cat([squares, squares.flip(axis)])
 
 
-@check("momentum, decay and gradient, as in 2012.")
-def update_2012(function: Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]]) -> None:
-    """The paper's update: new weight and new velocity."""
-    weight, velocity, gradient = torch.randn(3, 4, 5, dtype=torch.float64)
-    rate = 0.3
-    answer = function(weight, velocity, gradient, rate)
-    expect(isinstance(answer, tuple) and len(answer) == 2, "Return two tensors: the new weight and the new velocity.")
-    got_weight, got = answer
-    want = 0.9 * velocity - 0.0005 * rate * weight - rate * gradient
-    if isinstance(got, Tensor) and got.shape == want.shape:
-        for wrong, hint in (
-            (0.9 * velocity - 0.0005 * weight - rate * gradient, "The decay is multiplied by the rate, too."),
-            (0.9 * velocity - rate * gradient, "The decay of the weight is missing."),
-            (
-                0.9 * velocity + 0.0005 * weight + gradient,
-                "That is PyTorch's velocity; here the rate is inside, and the sign is minus.",
-            ),
-            (0.9 * velocity + 0.0005 * rate * weight + rate * gradient, "The weight goes downhill: minus."),
-        ):
-            _recognise(got, wrong, hint)
-    close(got, want, "velocity = 0.9 * velocity - 0.0005 * rate * weight - rate * gradient.", rtol=1e-9, atol=1e-12)
-    if isinstance(got_weight, Tensor) and got_weight.shape == want.shape:
-        _recognise(got_weight, weight + velocity, "The weight moves by the new velocity, not by the old one.")
-    close(got_weight, weight + want, "The new weight is the weight plus the new velocity.", rtol=1e-9, atol=1e-12)
+def _mirrored_first(picture: Tensor, size: int, *, up: bool = False) -> Tensor:
+    """The mirror images cut from the mirrored picture, as torchvision's ``TenCrop`` does."""
+    return torch.cat([_views(one, size, up=up)[:5] for one in (picture, picture.flip(-1))])
+
+
+@exercise(
+    "five squares and their mirror images.",
+    right=lambda picture, size: OneOf(
+        *(cut(picture, size, up=up) for cut in (_views, _mirrored_first) for up in (False, True))
+    ),
+    hint="Compare view by view where each square starts.",
+    mistakes=[
+        (lambda p, s: _views(p, s, axis=-2), "That turns pictures upside down; a mirror swaps left and right."),
+        (lambda p, s: _views(p, s)[[0, 5, 1, 6, 2, 7, 3, 8, 4, 9]], "All five squares come first, "
+         "then their mirror images."),
+        (lambda p, s: _views(p, s)[[4, 0, 1, 2, 3, 9, 5, 6, 7, 8]], "The right squares, in another order."),
+        (lambda p, s: _views(p, s)[[0, 2, 1, 3, 4, 5, 7, 6, 8, 9]], "The right squares, in another order: the one at "
+         "the top right comes second."),
+        (lambda p, s: _views(p, s)[:5], "Those are five; their mirror images are missing."),
+        (lambda p, s: torch.cat([_views(p, s)[:5]] * 2), "The last five are not mirrored."),
+        (lambda p, s: _views(p, s, far=-1), "Your last rows and columns are not in any view."),
+    ],
+)  # fmt: skip
+def ten_views() -> Iterable[Inputs]:
+    """Exercise 5: the ten views of the paper's test."""
+    return [(torch.rand(3, 16, 20), 10), (torch.rand(3, 15, 11), 4)]
+
+
+def _update(weight: Tensor, velocity: Tensor, gradient: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+    velocity = 0.9 * velocity - 0.0005 * rate * weight - rate * gradient
+    return weight + velocity, velocity
+
+
+@exercise(
+    "momentum, decay and gradient, as in 2012.",
+    right=_update,
+    rtol=1e-6,
+    hint="Take numbers: weight 1, velocity 0, gradient 0. What does one update change, and by how much?",
+    mistakes=[
+        (lambda w, v, g, r: (..., 0.9 * v - 0.0005 * w - r * g), "The decay is multiplied by the rate, too."),
+        (lambda w, v, g, r: (..., 0.9 * v - r * g), "The decay of the weight is missing."),
+        (lambda w, v, g, r: (..., 0.9 * v + 0.0005 * w + g), "That is PyTorch's velocity; here the rate is inside, "
+         "and the sign is minus."),
+        (lambda w, v, g, r: (..., 0.9 * v + 0.0005 * r * w + r * g), "The weight goes downhill: which signs are right "
+         "for decay and gradient?"),
+        (lambda w, v, g, r: (..., v - 0.0005 * r * w - r * g), "The velocity keeps only a part of itself."),
+        (lambda w, v, g, r: (w + v, ...), "The weight moves by the new velocity, not by the old one."),
+        (lambda w, v, g, r: (w - _update(w, v, g, r)[1], ...), "The velocity already has its sign: the weight moves "
+         "*by* it."),
+        (lambda w, v, g, r: _update(w, v, g, r)[::-1], "Both are right, in the other order: the weight comes first."),
+        (lambda w, v, g, r: (w, ...), "The weight stays where it was."),
+    ],
+)  # fmt: skip
+def update_2012() -> Iterable[Inputs]:
+    """Exercise 6: the paper's update: new weight and new velocity."""
+    return [(*torch.randn(3, 4, 5, dtype=torch.float64), 0.3), (*torch.randn(3, 6), 0.01)]

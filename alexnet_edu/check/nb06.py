@@ -2,96 +2,171 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
-from alexnet_edu.check import check, close, expect, same
-from alexnet_edu.check.common import alike
+from alexnet_edu.check.compare import same
+from alexnet_edu.check.exercises import Inputs, check, exercise, expect, question
 
 __all__ = ["capture", "field", "hide", "smallest_shifts", "sparsity", "strongest"]
 
 
-@check("each cell starts one stride after the last; padding moves all of them up.")
-def field(function: Callable[[int, int, int, int], tuple[int, int]]) -> None:
-    """First and last row of pixels that a cell of a convolution reads; ``(cell, kernel, stride, padding)``."""
-    for cell, kernel, stride, padding in ((0, 11, 4, 0), (54, 11, 4, 0), (3, 5, 1, 2), (10, 11, 4, 2)):
-        first = cell * stride - padding
-        got = function(cell, kernel, stride, padding)
-        asked = f"cell {cell}, kernel {kernel}, stride {stride}, padding {padding}"
-        late = isinstance(got, tuple | list) and tuple(got) == (first, first + kernel)
-        expect(not late, f"For {asked}: the last row is still inside, so {kernel} rows end at {first + kernel - 1}.")
-        hint = f"For {asked} it should be {(first, first + kernel - 1)}: how far has the window moved?"
-        same(got, (first, first + kernel - 1), hint)
+def _field(cell: int, kernel: int, stride: int, padding: int) -> tuple[int, int]:
+    first = cell * stride - padding
+    return first, first + kernel - 1
 
 
-@check("counted over pictures and places, channel by channel.")
-def sparsity(function: Callable[[Tensor], Tensor]) -> None:
-    """The share of exact zeros in each channel: ``(N, C, H, W)`` to ``(C,)``."""
-    maps = torch.relu(torch.randn(3, 4, 5, 6) + torch.tensor([-9.0, -0.5, 0.5, 9.0])[:, None, None])
-    got, want = function(maps), (maps == 0).float().mean((0, 2, 3))
-    if isinstance(got, Tensor) and got.shape == want.shape:
-        expect(not alike(got, 1 - want), "That is the share that is active; count the zeros.")
-        expect(not alike(got, (maps == 0).float().sum((0, 2, 3))), "That is a count; take the mean.")
-    close(got, want, "Compare with 0, turn into floats, and take the mean over all dimensions but the channels.")
+@exercise(
+    "each cell starts one stride after the last; padding moves all of them up.",
+    right=_field,
+    hint="How far has the window moved, and where did it start?",
+    mistakes=[
+        (lambda c, k, s, p: (..., _field(c, k, s, p)[0] + k), "The last row still belongs to the window."),
+        (lambda c, k, s, p: (c * s, c * s + k - 1), "With padding, cell 0 begins before the picture."),
+        (lambda c, k, s, p: (c * s + p, c * s + p + k - 1), "Padding lies *before* row 0."),
+        (lambda c, k, s, p: (c * k - p, c * k - p + k - 1),
+         "From cell to cell the window moves by a stride, not by its "
+         "own size."),
+        (lambda c, k, s, p: (max(0, c * s - p), ...), "The first row may be negative: do not cut it off."),
+        (lambda c, k, s, p: ((c - 1) * s - p, (c - 1) * s - p + k - 1), "Cells are counted from 0."),
+        (lambda c, k, s, p: (c - p, c - p + k - 1), "From cell to cell the window moves by a stride, not by one row."),
+    ],
+)  # fmt: skip
+def field() -> Iterable[Inputs]:
+    """Exercise 1: first and last row that a cell of a convolution reads: ``(cell, kernel, stride, padding)``."""
+    return [(0, 11, 4, 0), (54, 11, 4, 0), (3, 5, 1, 2), (0, 11, 4, 2), (10, 11, 4, 2)]
 
 
-@check("the strides multiply: every pool and every strided convolution doubles or quadruples the step.")
-def smallest_shifts(answer: dict[str, int]) -> None:
-    """Smallest shift of the picture, in pixels, that moves a layer's maps by exactly one cell."""
-    for name, want in (("conv1", 4), ("pool1", 8), ("conv2", 8), ("pool2", 16), ("conv5", 16)):
-        expect(name in answer, f"{name} is missing in your dictionary.")
-        same(answer[name], want, f"{name}: multiply the strides of all layers up to and including {name}.")
+def _sparsity(maps: Tensor) -> Tensor:
+    return (maps == 0).double().mean((0, 2, 3))
+
+
+@exercise(
+    "counted over pictures and places, channel by channel.",
+    right=_sparsity,
+    hint=("Which dimensions should disappear?", "Count the zeros of one channel by hand."),
+    mistakes=[
+        (lambda m: 1 - _sparsity(m), "That is the share that is active; count the zeros."),
+        (lambda m: (m == 0).double().sum((0, 2, 3)), "That is a count; a share is wanted."),
+        (lambda m: _sparsity(m).mean(), "That is one number for all channels."),
+        (lambda m: (m == 0).double().mean((1, 2, 3)), "Those are shares of each picture; channels are wanted."),
+        (lambda m: (m == 0).double().mean((2, 3)), "The pictures should disappear as well: one share for a channel."),
+        (lambda m: (m[0] == 0).double().mean((1, 2)), "You look at the first picture alone."),
+        (lambda m: (m < 0.5).double().mean((0, 2, 3)), "Small values are not zero: count exact zeros."),
+        (lambda m: m.double().mean((0, 2, 3)), "That is how strong a channel is; how often is it silent?"),
+    ],
+)
+def sparsity() -> Iterable[Inputs]:
+    """Exercise 2: the share of exact zeros in each channel: ``(N, C, H, W)`` to ``(C,)``."""
+    shift = torch.tensor([-9.0, -0.5, 0.5, 9.0])[:, None, None]
+    return [(torch.relu(torch.randn(n, 4, 5, 6) + shift),) for n in (3, 1)]
+
+
+@question(
+    "the strides multiply: every pool and every strided convolution doubles or quadruples the step.",
+    right={"conv1": 4, "pool1": 8, "conv2": 8, "pool2": 16, "conv5": 16},
+    hint=("how many pixels is one of its cells from the next?", "Multiply the strides up to and including that layer."),
+    mistakes=[
+        ({"pool1": 2}, "pool1: 2 is its own stride; over how many pixels does each of conv1's cells step?"),
+        ({"pool1": 6}, "pool1: steps multiply; they do not add up."),
+        ({"pool1": 4}, "pool1 has a stride of its own."),
+        ({"conv2": 16}, "conv2 has stride 1: its cells lie as far apart as those that it reads."),
+        ({"conv2": 1}, "conv2: 1 is its own stride; how far apart are the cells that it reads?"),
+        ({"pool2": 2}, "pool2: 2 is its own stride; how far apart are the cells that it reads?"),
+        ({"conv5": 32}, "conv5: conv3, conv4 and conv5 have stride 1, and pool5 comes after them."),
+    ],
+)
+def smallest_shifts(answer: dict[str, int]) -> object:
+    """Exercise 5: smallest shift of the picture, in pixels, that moves a layer's maps by exactly one cell."""
+    return answer
 
 
 @check("your own copy, and no hook left behind.")
 def capture(function: Callable[[nn.Module, nn.Module, Tensor], Tensor]) -> None:
-    """What ``layer`` of ``model`` puts out for ``x``, although the next layer overwrites it; ``(model, layer, x)``."""
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2))
-    x = torch.randn(1, 3, 8, 8)
-    with torch.no_grad():
-        want = model[0](x)
-    got = function(model, model[0], x)
-    if isinstance(got, Tensor) and got.shape == want.shape:
+    """Exercise 6: what ``layer`` of ``model`` puts out for ``x``, although the next layer overwrites it."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(4, 2, 2), nn.Sigmoid())
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for place in (0, 3, 1):
+        x = torch.randn(1, 3, 8, 8)
+        with torch.no_grad():
+            want, alone = model[: place + 1](x), model[place](x.clone()) if place < 2 else None
+        got = function(model, model[place], x)
         expect(
-            not torch.equal(got.detach(), want.relu()),
-            "These are the values after the ReLU: it overwrote the tensor that your hook kept; clone it in the hook.",
+            place or not same(got, want.relu()),
+            "These are the values after the ReLU: it overwrote the tensor that your hook kept.",
+            "What of the output should the hook keep, so that nobody else writes into it?",
         )
-    close(got, want, "Keep the output of the layer that you were given, for the input that you were given.")
-    left = sum(len(module._forward_hooks) for module in model.modules())
-    expect(left == 0, "The hook is still on the layer: call remove() on what register_forward_hook returned.")
+        expect(not same(got, model(x)), "That is what the whole model puts out; ask the layer.")
+        expect(
+            place == 0 or alone is None or not same(got, alone),
+            "You called the layer on x itself; inside the model it reads what the layers before it put out.",
+        )
+        expect(same(got, want), f"Layer {place} of the model put out something else when the model ran on x.")
+        left = sum(len(module._forward_hooks) for module in model.modules())
+        expect(left == 0, "The hook is still on the layer: what does register_forward_hook return?")
+    expect(model[1].inplace, "Right values, but the model is no longer what it was: its ReLU works in place.")
+    kept = all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    expect(kept and model.training, "Right values, but the model's weights or its mode have changed.")
 
 
-@check("hidden there and nowhere else.")
-def hide(function: Callable[[Tensor, int, int, int], Tensor]) -> None:
-    """A copy of ``x`` ``(3, H, W)`` with zeros in a square: ``(x, top, left, side)``; ``x`` stays as it was."""
+def _hidden(x: Tensor, top: int, left: int, side: int) -> Tensor:
+    x = x.clone()
+    x[:, top : top + side, left : left + side] = 0
+    return x
+
+
+@exercise(
+    "hidden there and nowhere else.",
+    right=_hidden,
+    keeps=True,
+    hint="Which rows and columns are zero in yours, and which should be?",
+    mistakes=[
+        (lambda x, t, f, s: _hidden(x, f, t, s), "Rows come first: top belongs to dimension 1, left to dimension 2."),
+        (lambda x, t, f, s: _hidden(x, t, f, s + 1), "Your square is a row and a column too large."),
+        (lambda x, t, f, s: _hidden(x, t, f, s - 1), "Your square is a row and a column too small."),
+        (lambda x, t, f, s: x[:, t : t + s, f : f + s], "You cut the square out; cover it."),
+        (lambda x, t, f, s: x - _hidden(x, t, f, s), "You kept the square and covered the rest."),
+        (lambda x, t, f, s: torch.cat([_hidden(x, t, f, s)[:1], x[1:]]), "The square is to be covered in all three "
+         "colours."),
+        (lambda x, t, f, s: _hidden(x, 0, 0, s), "The square starts at the row and the column that are given."),
+    ],
+)  # fmt: skip
+def hide() -> Iterable[Inputs]:
+    """Exercise 4: a copy of ``x`` ``(3, H, W)`` with zeros in a square: ``(x, top, left, side)``; ``x`` stays."""
     x = torch.randn(3, 9, 12) + 5
-    for top, left, side in ((0, 0, 3), (2, 5, 4)):
-        want = x.clone()
-        want[:, top : top + side, left : left + side] = 0
-        got = function(x, top, left, side)
-        if isinstance(got, Tensor) and got.shape == want.shape and (top, left) == (2, 5):
-            turned = x.clone()
-            turned[:, left : left + side, top : top + side] = 0
-            expect(not torch.equal(got, turned), "Rows come first: top belongs to dimension 1, left to dimension 2.")
-        close(got, want, "Clone x, then set rows top to top + side and columns left to left + side to 0.")
-    kept = x.clone()
-    getattr(function, "__wrapped__", function)(x, 2, 5, 4)  # a check hands copies to the function; this is the original
-    expect(torch.equal(x, kept), "Right places, but the x that you were given has changed: start with x.clone().")
+    return [(x, 2, 5, 4), (x, 0, 0, 3), (x, 1, 4, 1)]
 
 
-@check("a map's peak decides, whatever the rest of the picture looks like.")
-def strongest(function: Callable[[Tensor, int, int], Any]) -> None:
-    """Numbers of the k pictures whose map of ``channel`` peaks highest: ``(maps (N, C, H, W), channel, k)``."""
+def _peaks(maps: Tensor, channel: int, k: int) -> list[int]:
+    found: list[int] = maps[:, channel].amax((1, 2)).topk(k).indices.tolist()
+    return found
+
+
+@exercise(
+    "a map's peak decides, whatever the rest of the picture looks like.",
+    right=_peaks,
+    hint=("Which value of each picture's map counts?", "Write down the peaks of the channel, and order them."),
+    mistakes=[
+        (lambda m, c, k: m[:, c].mean((1, 2)).topk(k).indices,
+         "Those have the highest mean; a unit that finds one small "
+         "spot peaks there."),
+        (lambda m, c, k: _peaks(m, c, k)[::-1], "Right pictures, wrong order: strongest first."),
+        (lambda m, c, k: m.amax((1, 2, 3)).topk(k).indices, "Those are the highest peaks of *any* channel."),
+        (lambda m, c, k: _peaks(m, 0, k), "That is another channel than the one asked for."),
+        (lambda m, c, k: m[:, c].abs().amax((1, 2)).topk(k).indices, "Maps before a ReLU have negative values; those "
+         "are no peaks."),
+        (lambda m, c, k: m[:, c].amax((1, 2)).topk(k).values, "Those are the peaks; which pictures are they in?"),
+        (lambda m, c, k: m[:, c].flatten().topk(k).indices, "Those are places in all maps together; which pictures are "
+         "they in?"),
+    ],
+)  # fmt: skip
+def strongest() -> Iterable[Inputs]:
+    """Exercise 3: numbers of the k pictures whose map of a channel peaks highest: ``(maps, channel, k)``."""
     maps = torch.rand(12, 3, 4, 4)
     maps[7, 1, 2, 2], maps[4, 1, 0, 3] = 3.0, 2.0
     maps[9, 1] += 0.5  # bright everywhere, but lower at its peak
-    want = maps[:, 1].amax((1, 2)).argsort(descending=True)[:3]
-    got = function(maps, 1, 3)
-    values = got.tolist() if isinstance(got, Tensor) else got
-    mean = maps[:, 1].mean((1, 2)).argsort(descending=True)[:3]
-    expect(values != mean.tolist(), "Those have the highest mean; a unit that finds one small spot peaks there.")
-    expect(values != want.flip(0).tolist(), "Right pictures, wrong order: strongest first.")
-    same(got, want, "Take the channel, the maximum over rows and columns, then the k largest of N values.")
+    maps[2, 0, 1, 1], maps[3, 2, 3, 3] = 5.0, 6.0  # peaks of other channels
+    maps[5, 1, 0, 0] = -7.0  # as before a ReLU
+    return [(maps, 1, 3), (maps, 2, 1)]

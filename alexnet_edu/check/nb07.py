@@ -2,85 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from statistics import fmean, median, quantiles, stdev
 
-from alexnet_edu.check import check, expect, same
+from alexnet_edu.check.compare import OneOf
+from alexnet_edu.check.exercises import Inputs, exercise, question
 
 __all__ = ["batch_at_the_ridge", "dense_intensity", "summary", "training_days"]
 
-TIMES = [9.0, 3.0, 1.0, 2.0, 4.0, 7.0, 5.0, 6.0, 80.0]
+
+def _halves(times: list[float]) -> list[float]:
+    """Quartiles as school teaches them: the medians of both halves, without the middle value."""
+    ordered, half = sorted(times), len(times) // 2
+    return [median(ordered[:half]), median(ordered), median(ordered[-half:])]
 
 
-@check("one slow run changes nothing.")
-def summary(function: Callable[[list[float]], tuple[float, float, float]]) -> None:
-    """First quartile, median and third quartile of a list of times."""
-    low, middle, high = quantiles(TIMES, n=4, method="inclusive")
-    answer = function(list(TIMES))
-    several = hasattr(answer, "__len__") and len(answer) == 3
-    expect(several, "Return three numbers: first quartile, median, third quartile.")
-    got = [float(value) for value in answer]
-    expect(abs(got[1] - fmean(TIMES)) > 1e-6, "That is the mean, which one slow run pulls up; the median is wanted.")
-    expect(
-        got[1] != TIMES[len(TIMES) // 2] or median(TIMES) == got[1], "Sort the times before you take the middle one."
-    )
-    below = got[1] - got[0]
-    expect(abs(below - stdev(TIMES)) > 1e-6, "A standard deviation is ruled by the slowest run; quartiles are not.")
-    extremes = got[0] == min(TIMES) or got[2] == max(TIMES)
-    expect(not extremes, "Smallest and largest are two runs; quartiles speak for half of them.")
-    expect(got[0] <= got[2], "First quartile first.")
-    hint = "A quarter of the times lies below the first value, a quarter above the third."
-    same(got, [low, middle, high], hint, tolerance=1e-5)
+def _quartiles(times: list[float]) -> OneOf:
+    """By every usual definition: they differ in how they interpolate between two times."""
+    ordered, quarter = sorted(times), len(times) // 4
+    one_of_them = [ordered[quarter], median(ordered), ordered[-1 - quarter]]
+    return OneOf(quantiles(times, n=4, method="inclusive"), quantiles(times, n=4), _halves(times), one_of_them)
 
 
-@check("weights are read once for the whole batch.")
-def dense_intensity(function: Callable[[int, int, int, int], float]) -> None:
-    """FLOP for each byte of a fully connected layer: ``function(inputs, outputs, batch, bytes_a_value)``."""
-    for inputs, outputs, batch, size in ((9216, 4096, 2, 4), (100, 10, 64, 8), (4096, 1000, 128, 4)):
-        macs, weights = batch * inputs * outputs, inputs * outputs
-        moved = size * (batch * (inputs + outputs) + weights)
-        got = function(inputs, outputs, batch, size)
-        for wrong, hint in (
-            (macs / moved, "That is MACs for each byte; one MAC is two FLOP."),
-            (
-                2 * macs / (size * batch * (inputs + outputs + weights)),
-                "The weights are moved once, not once a picture.",
-            ),
-            (2 * macs / (moved / size), "That is FLOP for each value; multiply the values by their bytes."),
-            (2 * macs / (size * weights), "Inputs and outputs are moved, too."),
-            (moved / (2 * macs), "Upside down: FLOP over bytes."),
-        ):
-            expect(not _near(got, wrong), hint)
-        hint = "2 x batch x inputs x outputs FLOP, over the bytes of all three tensors."
-        same(got, 2 * macs / moved, hint, tolerance=1e-9)
+def _mid(times: list[float]) -> float:
+    return median(times)
 
 
-def _near(got: object, value: float) -> bool:
-    return isinstance(got, float | int) and abs(got - value) <= 1e-9 * abs(value)
+@exercise(
+    "one slow run changes nothing.",
+    right=_quartiles,
+    hint=("Order the times first.", "A quarter of them lies below the first value, a quarter above the third."),
+    mistakes=[
+        (lambda t: (..., fmean(t), ...), "That is the mean, which one slow run pulls up; the median is wanted."),
+        (lambda t: (..., t[len(t) // 2], ...), "The middle of the *ordered* times is wanted."),
+        (lambda t: (_mid(t) - stdev(t), ..., _mid(t) + stdev(t)), "A standard deviation is ruled by the slowest run."),
+        (lambda t: (min(t), ..., max(t)), "Smallest and largest are two runs; quartiles speak for half of them."),
+        (lambda t: _halves(t)[::-1], "The first quartile comes first."),
+        (lambda t: (_halves(t)[1], _halves(t)[0], _halves(t)[2]), "The median stands in the middle."),
+        (lambda t: (quantiles(t, n=10)[0], ..., quantiles(t, n=10)[-1]), "Those are tenths; quarters are wanted."),
+        (lambda t: _halves(t)[:2], "The third quartile is missing."),
+        (lambda t: median(t), "That is the median alone; the spread is missing."),
+    ],
+)
+def summary() -> Iterable[Inputs]:
+    """Exercise 1: first quartile, median and third quartile of a list of times."""
+    return [([9.0, 3.0, 1.0, 2.0, 4.0, 7.0, 5.0, 6.0, 80.0],), ([5.0, 1.0, 30.0, 2.0, 4.5],)]
 
 
-@check("2 FLOP for each picture and 4 bytes a weight: 20 / 2 is 10.")
-def batch_at_the_ridge(batch: int) -> None:
-    """The batch at which a large fully connected layer in float32 reaches 10 FLOP a byte."""
-    expect(batch != 40, "One MAC is two FLOP, so half of that is enough.")
-    expect(batch != 10, "Two FLOP for each weight and picture, but four bytes for each weight.")
-    expect(batch != 5, "The other way round: at batch 1 there is half a FLOP for each byte.")
-    same(batch, 20, "Which batch gives 10 FLOP for each byte, if batch 1 gives 2 FLOP for 4 bytes?")
+def _intensity(inputs: int, outputs: int, batch: int, bytes_a_value: int) -> float:
+    moved = batch * (inputs + outputs) + inputs * outputs
+    return 2 * batch * inputs * outputs / (bytes_a_value * moved)
 
 
-@check("six FLOP for each MAC: three passes, two operations.")
-def training_days(function: Callable[[int, float, float, float], float]) -> None:
-    """Days of training: ``function(macs, pictures, passes, flop_per_second)``."""
-    for macs, pictures, passes, speed in ((724_406_816, 1.2e6, 90, 1e12), (10**9, 1e4, 3, 1e10)):
-        want = 6 * macs * pictures * passes / speed / 86400
-        got = function(macs, pictures, passes, speed)
-        for factor, hint in (
-            (1 / 6, "A MAC is two FLOP, and training costs three forward passes."),
-            (1 / 3, "Training also goes backward: three times the forward pass."),
-            (1 / 2, "One MAC is two FLOP."),
-            (86400, "That is in seconds; a day has 86,400."),
-            (24, "That is in hours; a day has 24."),
-            (4 / 6, "Backward costs twice the forward pass, and the forward pass comes on top: three in all."),
-        ):
-            expect(not _near(got, factor * want), hint)
-        same(got, want, "3 x 2 x MACs x pictures x passes, over the speed, over the seconds of a day.", tolerance=1e-9)
+@exercise(
+    "weights are read once for the whole batch.",
+    right=_intensity,
+    hint=("Count for one input and one output.", "How many FLOP, and how many bytes in each of the three tensors?"),
+    mistakes=[
+        (lambda i, o, b, s: _intensity(i, o, b, s) / 2, "That is MACs per byte; one MAC is two FLOP."),
+        (lambda i, o, b, s: 2 * i * o / (s * (i + o + i * o)), "The weights are moved once, not once per picture."),
+        (lambda i, o, b, s: s * _intensity(i, o, b, s), "That is FLOP per value; a value has several bytes."),
+        (lambda i, o, b, s: 2 * b / s, "Inputs and outputs are moved, too."),
+        (lambda i, o, b, s: 1 / _intensity(i, o, b, s), "Upside down: FLOP over bytes."),
+        (lambda i, o, b, s: _intensity(i, o, b, 4), "A value does not always have four bytes."),
+        (lambda i, o, b, s: 2 * b * i * o / (s * (b * i + i * o)), "The outputs are moved, too."),
+    ],
+)
+def dense_intensity() -> Iterable[Inputs]:
+    """Exercise 2: FLOP per byte of a fully connected layer: ``function(inputs, outputs, batch, bytes_a_value)``."""
+    return [(9216, 4096, 2, 4), (100, 10, 64, 8), (4096, 1000, 128, 4)]
+
+
+@question(
+    "2 FLOP for each picture and 4 bytes a weight: 20 / 2 is 10.",
+    right=20,
+    hint=("How many FLOP per byte does batch 1 give?", "How does that grow with the batch?"),
+    mistakes=[
+        (40, "One MAC is two FLOP, so half of that is enough."),
+        (10, "How many bytes has each weight, and how many FLOP does it take part in?"),
+        (5, "The other way round: at batch 1 there is half a FLOP for each byte."),
+        (80, "Bytes are counted twice: each weight has four of them."),
+        (2.5, "FLOP over bytes, not bytes over FLOP."),
+    ],
+)
+def batch_at_the_ridge(batch: int) -> object:
+    """Exercise 3: the batch at which a large fully connected layer in float32 reaches 10 FLOP per byte."""
+    return batch
+
+
+def _days(macs: int, pictures: float, passes: float, speed: float) -> float:
+    return 6 * macs * pictures * passes / speed / 86400
+
+
+@exercise(
+    "six FLOP for each MAC: three passes, two operations.",
+    right=_days,
+    hint=("Which factors turn the MACs of one picture into the FLOP of a training?", "What is the unit of the rest?"),
+    mistakes=[
+        (lambda m, n, p, f: _days(m, n, p, f) / 6, "A MAC is two FLOP, and training costs more than a forward pass."),
+        (lambda m, n, p, f: _days(m, n, p, f) / 3, "Training also goes backward."),
+        (lambda m, n, p, f: _days(m, n, p, f) / 2, "One MAC is two FLOP."),
+        (lambda m, n, p, f: _days(m, n, p, f) * 86400, "That is in seconds; days are wanted."),
+        (lambda m, n, p, f: _days(m, n, p, f) * 24, "That is in hours; days are wanted."),
+        (lambda m, n, p, f: _days(m, n, p, f) * 2 / 3, "Backward costs twice the forward pass, which comes on top."),
+        (lambda m, n, p, f: _days(m, n, 90, f), "The number of epochs is an argument; you take 90."),
+        (lambda m, n, p, f: _days(m, n, 1, f), "Each picture is shown more than once."),
+    ],
+)
+def training_days() -> Iterable[Inputs]:
+    """Exercise 5: days of training: ``function(macs, pictures, passes, flop_per_second)``."""
+    return [(724_406_816, 1.2e6, 90, 1e12), (10**9, 1e4, 3, 1e10)]

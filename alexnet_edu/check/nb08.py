@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
-from alexnet_edu.check import check, close, expect, same
-from alexnet_edu.check.common import alike
+from alexnet_edu.check.exercises import Hint, Inputs, check, exercise, expect, question
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.museum import NETWORK_145, read_network
 
@@ -40,15 +39,6 @@ epoch 79: set epsw to 0.00001 from 0.0001
 epoch 91: killed
 """
 EVIDENCE = {"a": "code", "b": "inference", "c": "paper", "d": "log", "e": "inference", "f": "refuted", "g": "code"}
-_WHY = {
-    "a": "which line of the file gives the order?",
-    "b": "does any file or comment say so, or do figures match?",
-    "c": "search the network file for a size of the picture.",
-    "d": "the comments give the epoch.",
-    "e": "the numbers in the name match numbers of files; who says that they mean the same?",
-    "f": "compare the dates in the comments with the deadline.",
-    "g": "it stands in the text of the network.",
-}
 
 
 def rounded_up(side: int, size: int, stride: int, padding: int) -> int:
@@ -56,10 +46,23 @@ def rounded_up(side: int, size: int, stride: int, padding: int) -> int:
     return 1 + -(-(side + 2 * padding - size) // stride)
 
 
-@check("the quotient is rounded up, so 224 gives 55.")
-def side(function: Callable[[int, int, int, int], int]) -> None:
-    """Exercise 1: ``function(side, size, stride, padding)`` as in 2012."""
-    for given in (
+@exercise(
+    "the quotient is rounded up, so 224 gives 55.",
+    right=rounded_up,
+    hint="Draw the padded side, and let the window walk until it reaches over the edge.",
+    mistakes=[
+        (lambda n, k, s, p: 1 + (n + 2 * p - k) // s, "You round down, as PyTorch does; 2012 rounded up."),
+        (lambda n, k, s, p: 2 + (n + 2 * p - k) // s, "Where the windows fit exactly, there is nothing to round up."),
+        (lambda n, k, s, p: rounded_up(n, k, s, 0), "Padding makes the side longer."),
+        (lambda n, k, s, p: rounded_up(n + p, k, s, 0), "Padding is added on both sides."),
+        (lambda n, k, s, p: -(-(n + 2 * p - k) // s), "n steps of the window make n + 1 positions."),
+        (lambda n, k, s, p: -(-(n + 2 * p) // s), "The first window already takes its own size."),
+        (lambda n, k, s, p: 1 + (n + 2 * p - k) / s, "A window is there or it is not: give a whole number."),
+    ],
+)
+def side() -> Iterable[Inputs]:
+    """Exercise 2: ``function(side, size, stride, padding)``: positions of a window along one side, rounded up."""
+    return [
         (224, 11, 4, 0),
         (227, 11, 4, 0),
         (27, 5, 1, 2),
@@ -67,23 +70,27 @@ def side(function: Callable[[int, int, int, int], int]) -> None:
         (13, 3, 1, 1),
         (12, 3, 2, 0),
         (9, 4, 3, 1),
-    ):
-        got, want = function(*given), rounded_up(*given)
-        exact = (given[0] + 2 * given[3] - given[1]) % given[2] == 0
-        expect(exact or got != want - 1, f"for {given} you round down, as PyTorch does; 2012 rounded up.")
-        expect(not exact or got != want + 1, f"for {given} the windows fit exactly, so there is nothing to round up.")
-        same(got, want, f"for (side, size, stride, padding) = {given} it should be {want}.")
+        (10, 4, 3, 2),
+    ]
 
 
-@check("the last row and the last column, 109 of 3,025: few, and only at two edges.")
-def edge_share(share: float) -> None:
-    """Exercise 2: the share of conv1's positions that see pixels outside the 224 x 224 picture."""
-    want = (55**2 - 54**2) / 55**2
-    if isinstance(share, (int, float)):
-        expect(abs(share - 100 * want) > 1e-2, "that is in per cent; give the share, from 0 to 1.")
-        expect(abs(share - 1 / 55) > 1e-4, "that is the last row alone; the last column sees outside too.")
-        expect(abs(share - 2 / 55) > 1e-5, "the corner lies in the last row and in the last column; count it once.")
-    same(share, want, "which of the 55 positions along a side reach beyond pixel 223?", tolerance=1e-3)
+@question(
+    "the last row and the last column, 109 of 3,025: few, and only at two edges.",
+    right=(55**2 - 54**2) / 55**2,
+    rtol=1e-3,
+    hint=("Which of the 55 positions along a side reach beyond pixel 223?", "How many places of the map are those?"),
+    mistakes=[
+        (100 * (55**2 - 54**2) / 55**2, "That is in per cent; a share from 0 to 1 is wanted."),
+        (55**2 - 54**2, "That is a count; which share of all positions is it?"),
+        (1 / 55, "That is the last row alone; the last column sees outside, too."),
+        (2 / 55, "The corner lies in the last row and in the last column: count it once."),
+        (4 * 54 / 55**2, "Zeros stand at two edges only."),
+        (3 / 227, "That is the share of zeros along a side; the share of positions is wanted."),
+    ],
+)
+def edge_share(share: float) -> object:
+    """Exercise 3: the share of conv1's positions that see pixels outside the 224 x 224 picture."""
+    return share
 
 
 def cross_map_norm(x: Tensor, size: int, scale: float, power: float, min_div: float) -> Tensor:
@@ -104,19 +111,36 @@ def cross_map_norm(x: Tensor, size: int, scale: float, power: float, min_div: fl
     return x / (min_div + scale / size * torch.stack(squares, dim=1)) ** power
 
 
-@check("scale is divided by the size: the mean of the squares counts, not their sum.")
-def cmrnorm(function: Callable[[Tensor, int, float, float, float], Tensor]) -> None:
-    """Exercise 3: ``function(x (N, C, H, W), size, scale, power, min_div)``, a ``cmrnorm`` layer."""
-    x = torch.randn(2, 8, 3, 4, dtype=torch.float64) * 5
-    for size, scale, power, least in ((5, 0.3, 0.75, 2.0), (3, 1.0, 0.5, 1.0)):
-        got, want = function(x, size, scale, power, least), cross_map_norm(x, size, scale, power, least)
-        if isinstance(got, Tensor) and got.shape == want.shape:
-            summed = cross_map_norm(x, size, scale * size, power, least)
-            expect(not alike(got, summed), "that is the paper's formula; the code divides scale by size.")
-            within = x / (least + scale / size * x.square()) ** power
-            expect(not alike(got, within), "each map sees only itself; sum over the neighbouring maps.")
-            expect(not alike(got, x * (x / want) ** 1.0), "divide by the power, don't multiply with it.")
-        close(got, want, f"some values differ for size {size}: look at the first and last maps, whose windows are cut.")
+def _unsquared(x: Tensor, size: int, scale: float, power: float, min_div: float) -> Tensor:
+    sums = torch.stack([x[:, max(0, i - size // 2) : i + size // 2 + 1].sum(1) for i in range(x.shape[1])], 1)
+    return x / (min_div + scale / size * sums) ** power
+
+
+def _of_present(x: Tensor, size: int, scale: float, power: float, min_div: float) -> Tensor:
+    windows = [x[:, max(0, i - size // 2) : i + size // 2 + 1] for i in range(x.shape[1])]
+    return x / (min_div + scale * torch.stack([one.square().mean(1) for one in windows], 1)) ** power
+
+
+@exercise(
+    "scale is divided by the size: the mean of the squares counts, not their sum.",
+    right=cross_map_norm,
+    hint=("Compare map by map.", "Look at the first and the last maps, whose windows are cut."),
+    mistakes=[
+        (lambda x, n, s, p, m: cross_map_norm(x, n, s * n, p, m), "That is the paper's formula; what does the code do "
+         "with scale first?"),
+        (lambda x, n, s, p, m: x / (m + s / n * x.square()) ** p, "Each map sees only itself."),
+        (lambda x, n, s, p, m: x * (x / cross_map_norm(x, n, s, p, m)), "You multiply with the power; divide by it."),
+        (_unsquared, "You add up the values themselves: which power of them does the formula add up?"),
+        (_of_present, "At the edges you divide by the number of maps that are there; the code always by the size."),
+        (lambda x, n, s, p, m: cross_map_norm(x, n, s, 1.0, m), "The exponent is an argument: where is it in yours?"),
+        (lambda x, n, s, p, m: cross_map_norm(x, n, s, p, 1.0), "min_div is an argument; you take 1."),
+        (lambda x, n, s, p, m: cross_map_norm(x, n + 2, s * (n + 2) / n, p, m), "Your windows hold too many maps."),
+    ],
+)  # fmt: skip
+def cmrnorm() -> Iterable[Inputs]:
+    """Exercise 4: ``function(x (N, C, H, W), size, scale, power, min_div)``, a ``cmrnorm`` layer."""
+    x = torch.rand(2, 8, 3, 4, dtype=torch.float64) * 5
+    return [(x, 5, 0.3, 0.75, 2.0), (x, 3, 1.0, 0.5, 1.0), (torch.rand(1, 4, 1, 2), 7, 0.5, 0.75, 3.0)]
 
 
 @check("the towers meet in fc8 alone, and the network costs what 145 costs: what differs is the exchange.")
@@ -131,7 +155,7 @@ def network_150(text: str) -> None:
             listens = ", ".join(mine.inputs)
             expect(mine.inputs == layer.inputs, f"look again at what {layer.name} reads: {listens}.")
     except AlexNetError as problem:
-        expect(False, f"the reader says: {problem}")
+        raise Hint(f"the reader says: {problem}") from None
     full, got = read_network(NETWORK_145).total_macs, after.total_macs
     hint = f"the towers are apart, but the network has {got:,} MACs and 145 has {full:,}: which layers grew in return?"
     expect(abs(got - full) < full / 1000, hint)
@@ -148,15 +172,23 @@ def rates_of_145(epoch: int) -> tuple[float, float]:
     return conv1, others
 
 
-@check("three cuts by ten for all layers, and conv1 almost stopped early and then frozen.")
-def rates(function: Callable[[int], tuple[float, float]]) -> None:
+@exercise(
+    "three cuts by ten for all layers, and conv1 almost stopped early and then frozen.",
+    right=rates_of_145,
+    hint="Read the lines of the log up to this epoch: which of them speak of conv1, and which of all layers?",
+    mistakes=[
+        (lambda epoch: rates_of_145(epoch)[::-1], "conv1's rate comes first."),
+        (lambda epoch: (rates_of_145(epoch)[1], ...), "conv1 goes its own way at the end."),
+        (lambda epoch: rates_of_145(epoch - 1), "A cut counts from the epoch that the log names."),
+        (lambda epoch: (..., rates_of_145(epoch)[0]), "The other layers are not frozen with conv1."),
+        (lambda epoch: (0.01, 0.01), "The rate is cut several times."),
+        (lambda epoch: (rates_of_145(min(epoch, 71))[0], ...), "In the end conv1 does not learn at all."),
+        (lambda epoch: (..., 0.01 if epoch < 25 else 0.001 if epoch < 51 else 0.0001), "The others are cut once more."),
+    ],
+)
+def rates() -> Iterable[Inputs]:
     """Exercise 5: ``function(epoch)`` gives the rate of conv1's weights and that of the others."""
-    for epoch in (0, 24, 25, 50, 51, 66, 67, 71, 72, 78, 79, 90):
-        got, want = function(epoch), rates_of_145(epoch)
-        expect(isinstance(got, tuple) and len(got) == 2, "give two rates: conv1's, and that of all others.")
-        hint = f"in epoch {epoch} the {{}} should be {{}}, not {{}}."
-        for name, mine, theirs in zip(("rate of conv1", "rate of the others"), got, want, strict=True):
-            same(mine, theirs, hint.format(name, theirs, mine), tolerance=1e-6)
+    return [(epoch,) for epoch in (0, 24, 25, 50, 51, 66, 67, 71, 72, 78, 79, 90)]
 
 
 def update_2012(
@@ -167,44 +199,64 @@ def update_2012(
     return w + v, v
 
 
-@check("the rate stands inside the velocity, so a cut does not slow what is already moving.")
-def update(function: Callable[..., tuple[Tensor, Tensor]]) -> None:
+@exercise(
+    "the rate stands inside the velocity, so a cut does not slow what is already moving.",
+    right=update_2012,
+    rtol=2e-6,
+    hint="Take numbers: w 1, v 0, gradient 0. What does one update change, and by how much?",
+    mistakes=[
+        (lambda w, v, g, r, m, d: (..., m * v + g + d * w), "That is torch.optim.SGD, which keeps the rate outside."),
+        (lambda w, v, g, r, m, d: (..., m * v - r * g), "The decay of the weights is missing."),
+        (lambda w, v, g, r, m, d: (..., m * v - d * w - r * g), "The decay is multiplied by the rate as well."),
+        (lambda w, v, g, r, m, d: (..., m * v + d * r * w + r * g), "The weights go downhill: which signs are right?"),
+        (lambda w, v, g, r, m, d: (..., v - d * r * w - r * g), "The velocity keeps only a part of itself."),
+        (lambda w, v, g, r, m, d: (w + v, ...), "The weights move by the new velocity, not by the old one."),
+        (lambda w, v, g, r, m, d: update_2012(w, v, g, r, m, d)[::-1], "The weights come first, then the velocity."),
+        (lambda w, v, g, r, m, d: update_2012(w, v, g, r, 0.9, d), "Momentum is an argument; you take 0.9."),
+    ],
+)
+def update() -> Iterable[Inputs]:
     """Exercise 6: ``function(w, v, gradient, rate, momentum, decay)`` gives the new ``(w, v)``."""
-    w, v = torch.randn(5), torch.randn(5) * 0.01
-    for rate in (0.01, 0.001):
-        gradient = torch.randn(5)
-        given = (w, v, gradient, rate, 0.9, 0.0005)
-        got, want = function(*given), update_2012(*given)
-        expect(isinstance(got, tuple) and len(got) == 2, "give back two tensors, the weights and the velocity.")
-        torch_v = 0.9 * v + gradient + 0.0005 * w
-        if isinstance(got[1], Tensor) and got[1].shape == v.shape:
-            expect(not alike(got[1], torch_v), "that is torch.optim.SGD, which keeps the rate outside.")
-            undecayed = 0.9 * v - rate * gradient
-            expect(not alike(got[1], undecayed, rtol=0, atol=1e-9), "the decay of the weights is missing.")
-        close(got[1], want[1], "the velocity differs.", rtol=1e-6, atol=1e-9)
-        close(got[0], want[0], "the weights differ: add the new velocity, not the old one.", rtol=1e-6, atol=1e-9)
-        w, v = want
+    return [(torch.randn(5), torch.randn(5) * rate, torch.randn(5), rate, momentum, 0.0005)
+            for rate, momentum in ((0.01, 0.9), (0.001, 0.9), (0.1, 0.5))]  # fmt: skip
 
 
-@check("fewer kernels in conv1, and conv2 reads 32 + 3 maps instead of 48.")
-def blurred_parameters(parameters: int) -> None:
+FULL = read_network(NETWORK_145).total_parameters
+CONV1, CONV2 = 32 * (11 * 11 * 3 + 1), 256 * 5 * 5 * (48 - 32 - 3)
+
+
+@question(
+    "fewer kernels in conv1, and conv2 reads 32 + 3 maps instead of 48.",
+    right=FULL - CONV1 - CONV2,
+    hint=("Two layers change; start from network 145.", "What does one kernel of each cost, before and after?"),
+    mistakes=[
+        (FULL - CONV1, "conv1 is right; conv2 reads fewer maps, too."),
+        (FULL - CONV1 - 256 * 5 * 5 * 16, "conv2 also reads the 3 blurred maps."),
+        (FULL - CONV1 - 2 * CONV2, "Each tower has 128 of conv2's 256 filters; count them once."),
+        (FULL - CONV2, "conv2 is right; conv1 has fewer kernels."),
+        (FULL - CONV1 + 32 - CONV2, "Every kernel of conv1 has a bias, too."),
+        (FULL, "That is network 145."),
+    ],
+)
+def blurred_parameters(parameters: int) -> object:
     """Exercise 7: the parameters of networks 131, 135 and 137."""
-    conv1, conv2 = 32 * (11 * 11 * 3 + 1), 256 * 5 * 5 * (48 - 32 - 3)
-    full = 60_965_224
-    hint = f"start from {full:,} and change conv1 and conv2."
-    if isinstance(parameters, int):
-        expect(parameters != full - conv1, "conv1 is right; conv2 sees fewer maps too.")
-        expect(parameters != full - conv1 - 256 * 5 * 5 * 16, "conv2 also reads the 3 blurred maps.")
-        expect(parameters != full - conv1 - 2 * conv2, "each tower has 128 of conv2's 256 filters; count them once.")
-    same(parameters, full - conv1 - conv2, hint)
+    return parameters
 
 
-@check("seven of seven: code and logs prove, matching figures suggest, and the paper stands for what neither holds.")
-def evidence(answers: Mapping[str, str]) -> None:
+@question(
+    "seven of seven: code and logs prove, matching figures suggest, and the paper stands for what neither holds.",
+    right=EVIDENCE,
+    among=("code", "log", "paper", "inference", "refuted"),
+    hint={
+        "a": "which line of the file gives the order?",
+        "b": "does any file or comment say so, or do figures match?",
+        "c": "search the network file for a size of the picture.",
+        "d": "the comments give the epoch.",
+        "e": "the numbers in the name match numbers of files; who says that they mean the same?",
+        "f": "compare the dates in the comments with the deadline.",
+        "g": "it stands in the text of the network.",
+    },
+)
+def evidence(answers: Mapping[str, str]) -> object:
     """Exercise 8: for each sentence a to g what it rests on."""
-    words = ("code", "log", "paper", "inference", "refuted")
-    expect(isinstance(answers, Mapping), 'give a dictionary such as {"a": "code", "b": "log", ...}.')
-    for key, right in EVIDENCE.items():
-        given = answers.get(key)
-        same(given, given if given in words else words[0], f"sentence {key} needs one of {', '.join(words)}.")
-        expect(given == right, f"sentence {key} is not {given}: {_WHY[key]}")
+    return answers

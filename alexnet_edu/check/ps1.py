@@ -1,16 +1,13 @@
-"""Checks of problem set 1: shapes, parameters, costs and receptive fields, by hand and in code.
-
-The hidden tests call the same checks with other ``layers``, ``networks`` or ``cases``.
-"""
+"""Checks of problem set 1: shapes, parameters, costs and receptive fields, by hand and in code."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
-from alexnet_edu.check import check, expect, same
+from alexnet_edu.check.exercises import Inputs, exercise, question, whole
 from alexnet_edu.geometry import layer_table
-from alexnet_edu.specs import Conv, Flatten, Layer, Linear, MaxPool, Shape, Spec, Window, positions
+from alexnet_edu.specs import Conv, Flatten, Linear, MaxPool, Shape, Spec, Window, positions
 
 __all__ = ["KITE", "field_rows", "network_costs", "out_side", "parameters", "shapes", "threes"]
 
@@ -28,221 +25,231 @@ KITE = Spec(
     ),
     input_size=68,
 )
+ROWS = {row.name: row for row in layer_table(KITE) if row.name != "flatten"}
 
-Described = tuple[
-    object, ...
-]  # ("conv", kernels, size, stride, padding, groups), ("pool", size, stride) or ("fc", units)
+Described = tuple[object, ...]  # ("conv", kernels, size, stride, padding, groups), ("pool", size, stride) or
+# ("fc", units)
 Row = tuple[Shape, int, int]
+Stack = Sequence[tuple[int, int, int]]  # (size, stride, padding) of each layer
 
 
-def _unlike(got: object, right: object, *mistakes: tuple[object, str]) -> None:
-    """Gives the hint that belongs to a known mistake, where the answer is that mistake and not the right value."""
-    for value, hint in mistakes:
-        expect(got != value or value == right, hint)
+@question(
+    "each is (channels, rows, columns), with 1 + (side + 2 padding - size) // stride rows.",
+    right={name: row.output_shape for name, row in ROWS.items()},
+    shown=("conv1",),
+    hint=("count its kernels or units, then the positions along one side.", "Which shape enters it?"),
+    mistakes=[
+        ({"conv1": (31, 31, 16)}, "conv1: channels come first, then rows, then columns."),
+        ({"conv1": (16, 30, 30)}, "conv1: n steps of the window make n + 1 positions."),
+        ({"conv1": (16, 32, 32)}, "conv1: a last window that does not fit is dropped: round down."),
+        ({"conv1": (3, 31, 31)}, "conv1: each of its kernels makes a map of its own."),
+        ({"conv1": (16, 34, 34)}, "conv1: the first window already takes its own size."),
+        ({"pool1": (16, 14, 14)}, "pool1: n steps of the window make n + 1 positions."),
+        ({"pool1": (16, 16, 16)}, "pool1: a last window that does not fit is dropped: round down."),
+        ({"pool1": (16, 10, 10)}, "pool1: its windows overlap: each starts 2 after the last, not 3."),
+        ({"conv2": (16, 15, 15)}, "conv2: two groups split the inputs; both halves' outputs count."),
+        ({"conv2": (32, 11, 11)}, "conv2: what does its padding add to a side?"),
+        ({"conv2": (64, 15, 15)}, "conv2: its kernels are shared out between the groups, not doubled."),
+        ({"pool2": (32, 8, 8)}, "pool2: a last window that does not fit is dropped: round down."),
+        ({"pool2": (32, 6, 6)}, "pool2: n steps of the window make n + 1 positions."),
+        ({"fc3": (32, 7, 7)}, "fc3 is fully connected: its output is a vector, (units,)."),
+        ({"fc3": (100, 1, 1)}, "fc3 has one value for each unit, and no rows."),
+    ],
+)
+def shapes(answer: Mapping[str, Shape]) -> object:
+    """Problem 1: the output shape of each layer of Kite, by name; everybody's check looks at conv1 alone."""
+    return answer
 
 
-@check("each is (channels, rows, columns), with 1 + (side + 2 padding - size) // stride rows.")
-def shapes(answer: Mapping[str, Shape], layers: Sequence[str] = ("conv1",)) -> None:
-    """Problem 1: the output shape of each layer of Kite, by name; looks at ``layers`` alone."""
-    expect(isinstance(answer, Mapping), 'give a dictionary such as {"conv1": (16, 31, 31), ...}.')
-    for name in layers:
-        row = layer_table(KITE)[name]
-        expect(name in answer, f"there is no {name!r} in your dictionary.")
-        got = answer[name]
-        got, right = (tuple(got) if isinstance(got, Sequence) else got), row.output_shape
-        if len(right) == 1:
-            _unlike(got, right, (row.input_shape, f"{name} is fully connected: its output is a vector, (units,)."))
-            same(got, right, f"{name} has one value for each unit: ({right[0]},).")
-            continue
-        channels, side, _ = right
-        fewer, more = (channels, side - 1, side - 1), (channels, side + 1, side + 1)
-        _unlike(
-            got,
-            right,
-            ((*right[1:], channels), f"for {name}, channels come first: (channels, rows, columns)."),
-            ((channels // 2, side, side), f"{name}: two groups split the inputs; both halves' outputs count."),
-            (fewer, f"{name}: n steps of the window make n + 1 positions."),
-            (more, f"{name}: a last window that does not fit is dropped: round down."),
-        )
-        same(got, right, f"{name} is wrong: count its kernels, then the positions of its window along one side.")
+@question(
+    "weights and biases, with a group's kernels seeing only their group's channels.",
+    right={name: row.parameters for name, row in ROWS.items()},
+    shown=("conv1",),
+    hint=("how many weights has one kernel or unit, and how many are there?", "What does one of them read?"),
+    mistakes=[
+        ({"conv1": 16 * 147}, "conv1: every kernel has a bias, too."),
+        ({"conv1": 16 * 50}, "conv1: a kernel has a square of weights for each input channel."),
+        ({"conv1": 16 * 147 * 31**2}, "conv1: a kernel's weights are the same at every position, and counted once."),
+        ({"conv1": 16 * 147 + 1}, "conv1: every kernel has a bias of its own."),
+        ({"conv1": 148}, "conv1: that is one kernel."),
+        ({"pool1": 16 * 9}, "pool1 takes the largest value: there is nothing to learn."),
+        ({"conv2": 32 * (16 * 25 + 1)}, "conv2: in groups a kernel does not see all channels."),
+        ({"conv2": 32 * 8 * 25}, "conv2: every kernel has a bias, too."),
+        ({"conv2": 16 * (8 * 25 + 1)}, "conv2: that is one of its two groups."),
+        ({"conv2": 32 * (8 * 25) + 2}, "conv2: every kernel has a bias, not every group."),
+        ({"pool2": 32 * 9}, "pool2 takes the largest value: there is nothing to learn."),
+        ({"fc3": 100 * (32 + 1)}, "fc3: every unit sees each position of each map, not one value per map."),
+        ({"fc3": 100 * 32 * 49}, "fc3: every unit has a bias, too."),
+        ({"fc3": 32 * 49 + 100}, "fc3: every unit has weights of its own."),
+    ],
+)
+def parameters(answer: Mapping[str, int]) -> object:
+    """Problem 2: the parameters of each layer of Kite, by name; everybody's check looks at conv1 alone."""
+    return answer
 
 
-@check("weights and biases, with a group's kernels seeing only their group's channels.")
-def parameters(answer: Mapping[str, int], layers: Sequence[str] = ("conv1",)) -> None:
-    """Problem 2: the parameters of each layer of Kite, by name; looks at ``layers`` alone."""
-    expect(isinstance(answer, Mapping), 'give a dictionary such as {"conv1": 2368, ...}.')
-    for name in layers:
-        row, layer = layer_table(KITE)[name], KITE[name]
-        expect(name in answer, f"there is no {name!r} in your dictionary.")
-        got, right = answer[name], row.parameters
-        if isinstance(layer, Conv):
-            window, channels = layer.kernel_size**2, row.input_shape[0]
-            _unlike(
-                got,
-                right,
-                (right - layer.out_channels, f"{name}: every kernel has a bias, too."),
-                (layer.out_channels * (window * channels + 1), f"{name}: in groups a kernel sees channels / groups."),
-                (
-                    layer.out_channels * (window + 1),
-                    f"{name}: a kernel has a square of weights for each input channel.",
-                ),
-                (row.macs, f"{name}: a kernel's weights are the same at every position, and counted once."),
-            )
-        elif isinstance(layer, Linear):
-            _unlike(
-                got,
-                right,
-                (right - layer.out_features, f"{name}: every unit has a bias, too."),
-                (
-                    layer.out_features * (KITE.layers[2].output_shape((0, 0, 0))[0] + 1),
-                    f"{name}: every unit sees each position of each map, not one value a map.",
-                ),
-            )
-        else:
-            expect(got == 0, f"{name} takes the largest value: there is nothing to learn.")
-        same(got, right, f"{name} is wrong: weights of one kernel or unit, plus its bias, times how many there are.")
+def _side(side: int, size: int, stride: int, padding: int, ceil: bool) -> int:
+    return positions(side, Window(size, stride, padding), ceil=ceil)
 
 
-@check("the window starts at 0 and steps as often as it fits, or once more if you round up.")
-def out_side(
-    function: Callable[[int, int, int, int, bool], int],
-    cases: Sequence[tuple[int, int, int, int, bool]] = ((227, 11, 4, 0, False), (27, 5, 1, 2, False)),
-) -> None:
+@exercise(
+    "the window starts at 0 and steps as often as it fits, or once more if you round up.",
+    right=_side,
+    hint="Draw the padded side, and let the window walk.",
+    mistakes=[
+        (lambda n, k, s, p, c: _side(n, k, s, p, False), "`ceil` is an argument: you always round down."),
+        (lambda n, k, s, p, c: _side(n, k, s, p, True), "`ceil` is an argument: you always round up."),
+        (lambda n, k, s, p, c: _side(n, k, s, p, not c), "ceil=True rounds up, ceil=False down."),
+        (lambda n, k, s, p, c: _side(n, k, s, p, c) - 1, "n steps of the window make n + 1 positions."),
+        (lambda n, k, s, p, c: _side(n + p, k, s, 0, c), "Padding is added on both sides."),
+        (lambda n, k, s, p, c: _side(n, k, s, 0, c), "Padding makes the side longer."),
+        (lambda n, k, s, p, c: 1 + (n + 2 * p - k) / s, "A window fits or it does not: give a whole number."),
+        (lambda n, k, s, p, c: (n + 2 * p - k) // s + 2 if c else _side(n, k, s, p, c), "Where the windows fit "
+         "exactly, there is nothing to round up."),
+    ],
+)  # fmt: skip
+def out_side(hidden: bool) -> Iterable[Inputs]:
     """Problem 3: ``function(side, size, stride, padding, ceil)``: positions along one side."""
-    for case in cases:
-        side, size, stride, padding, ceil = case
-        got, right = function(*case), positions(side, Window(size, stride, padding), ceil=ceil)
-        span = side + 2 * padding - size
-        _unlike(
-            got,
-            right,
-            (positions(side, Window(size, stride, padding), ceil=not ceil), "ceil=True rounds up, ceil=False down."),
-            (right - 1, "n steps of the window make n + 1 positions."),
-            (positions(side + padding, Window(size, stride, 0), ceil=ceil), "padding is added on both sides."),
-            (1 + span / stride, "a window fits or it does not: round to a whole number."),
-        )
-        same(got, right, f"for (side, size, stride, padding, ceil) = {case} the side is {right}.")
+    if not hidden:
+        alexnet = [(227, 11, 4, 0, False), (27, 5, 1, 2, False), (224, 11, 4, 0, True)]
+        return [*alexnet, (55, 3, 2, 0, True), (28, 3, 2, 0, False)]
+    drawn = [(whole(1, 9), whole(1, 5), whole(0, 3)) for _ in range(20)]
+    fitting = [(size + stride * whole(0, 6), size, stride, 0, ceil) for size, stride, _ in drawn[:4]
+               for ceil in (False, True)]  # fmt: skip
+    return [*fitting, *((size + whole(0, 40), size, stride, padding, bool(whole(0, 1)))
+                        for size, stride, padding in drawn)]  # fmt: skip
 
 
-def _layer(index: int, described: Described) -> Layer:
-    kind, *numbers = described
+def _layer(described: Described) -> Conv | MaxPool | Linear:
     kinds = {"conv": Conv, "pool": MaxPool, "fc": Linear}
-    return kinds[str(kind)](f"layer {index}", *numbers)  # type: ignore[arg-type, no-any-return]
+    return kinds[str(described[0])]("", *described[1:])  # type: ignore[arg-type, no-any-return]
 
 
-def _rows(shape: Shape, network: Sequence[Described]) -> list[Row]:
-    """What Problem 4 asks for, from the methods of the specs."""
+def _costs(shape: Shape, layers: Sequence[Described], *, groups: bool = True) -> list[Row]:
+    """What Problem 4 asks for, from the methods of the specs; without ``groups`` a kernel sees all channels."""
     rows = []
-    for index, described in enumerate(network):
-        layer = _layer(index, described)
+    for described in layers:
+        layer = _layer(described if groups or described[0] != "conv" else described[:5])
         rows.append((layer.output_shape(shape), layer.parameters(shape), layer.macs(shape)))
         shape = rows[-1][0]
     return rows
 
 
-SMALL_NETWORK = (("conv", 8, 3, 1, 1, 1), ("pool", 2, 2), ("conv", 6, 3, 2, 0, 2), ("fc", 10), ("fc", 4))
+def _wrong_costs(shape: Shape, layers: Sequence[Described], **columns: object) -> list[Inputs]:
+    """Rows with some columns computed otherwise, from the layer, the shape that enters it and the right row."""
+    rows = []
+    for described, row in zip(layers, _costs(shape, layers), strict=True):
+        name, *_ = described
+        change = columns.get(str(name))
+        rows.append(change(_layer(described), shape, row) if callable(change) else row)
+        shape = row[0]
+    return rows
 
 
-@check("the whole network from a list: this is what the course's own layer_table does.")
-def network_costs(
-    function: Callable[[Shape, list[Described]], list[Row]],
-    networks: Sequence[tuple[Shape, Sequence[Described]]] = (((3, 12, 12), SMALL_NETWORK),),
-) -> None:
+@exercise(
+    "the whole network from a list: this is what the course's own layer_table does.",
+    right=_costs,
+    hint="Which is the first row that differs, and what enters that layer?",
+    mistakes=[
+        (lambda shape, layers: _costs(shape, layers, groups=False), "In groups a kernel does not see all channels."),
+        (lambda *n: _wrong_costs(*n, conv=lambda layer, entering, row: (*row[:2], row[1] * prod(row[0][1:]))), "The "
+         "bias is added, not multiplied."),
+        (lambda *n: _wrong_costs(*n, conv=lambda layer, entering, row: (
+            *row[:2], (row[1] - row[0][0]) * prod(entering[1:]))), "A kernel is applied once for each *output* "
+         "position."),
+        (lambda *n: _wrong_costs(*n, fc=lambda layer, entering, row: (row[0], row[0][0] * (entering[0] + 1), ...)),
+         "A fully connected layer reads every value of every map."),
+        (lambda *n: _wrong_costs(*n, conv=lambda layer, entering, row: (row[0], row[1] - row[0][0], ...),
+                                 fc=lambda layer, entering, row: (row[0], row[1] - row[0][0], ...)), "The biases are "
+         "missing from the parameters."),
+        (lambda *n: _wrong_costs(*n, conv=lambda layer, entering, row: (*row[:2], row[1] * prod(row[0][1:])),
+                                 fc=lambda layer, entering, row: (*row[:2], row[1])), "Biases cost no MAC."),
+        (lambda *n: _wrong_costs(*n, fc=lambda layer, entering, row: (*row[:2], row[1])), "Of a fully connected "
+         "layer, too, the bias costs no MAC."),
+        (lambda *n: [(*row[:2], 2 * row[2]) for row in _costs(*n)], "A multiplication with its addition is one MAC."),
+        (lambda shape, layers: _costs((shape[0], shape[1], shape[1]), layers), "Pictures need not be square."),
+    ],
+)  # fmt: skip
+def network_costs(hidden: bool) -> Iterable[Inputs]:
     """Problem 4: ``function(shape, layers)``: for each layer its output shape, parameters and MACs."""
-    for shape, network in networks:
-        got = function(shape, list(network))
-        expect(isinstance(got, Sequence) and len(got) == len(network), "return a list with one row for each layer.")
-        entering = shape
-        for described, row, right in zip(network, got, _rows(shape, network), strict=True):
-            expect(isinstance(row, Sequence) and len(row) == 3, "a row is (output shape, parameters, MACs).")
-            _compare(described, entering, (tuple(row[0]), row[1], row[2]), right)
-            entering = right[0]
+    if not hidden:
+        small = [("conv", 8, 3, 1, 1, 2), ("pool", 2, 2), ("conv", 6, 3, 2, 0, 1), ("fc", 10), ("fc", 4)]
+        return [((4, 12, 10), small)]
+    return [((5, 8, 8), [("fc", 3)]), *(_drawn_network() for _ in range(8))]
 
 
-def _compare(described: Described, entering: Shape, got: Row, right: Row) -> None:
-    """One row of Problem 4, with hints for what often goes wrong in it."""
-    layer, after = _layer(0, described), f"{described} after {entering}"
-    same(got[0], right[0], f"{after} gives {right[0]}, not {got[0]}.")
-    if isinstance(layer, Linear):
-        _unlike(got[1], right[1], (layer.out_features * (entering[0] + 1), f"{after}: every value is an input."))
-    if isinstance(layer, Conv):
-        ungrouped = layer.out_channels * (entering[0] * layer.kernel_size**2 + 1)
-        _unlike(got[1], right[1], (ungrouped, f"{after}: in groups a kernel sees channels // groups."))
-        weights, places = right[1] - layer.out_channels, prod(right[0][1:])
-        _unlike(
-            got[2],
-            right[2],
-            (right[1] * places, f"{after}: the bias is added, not multiplied: leave it out of the MACs."),
-            (weights * prod(entering[1:]), f"{after}: a kernel is applied once for each *output* position."),
-            (ungrouped * places - layer.out_channels * places, f"{after}: groups save MACs, too."),
-        )
-    _unlike(got[1], right[1], (right[1] - right[0][0], f"{after}: the biases are missing from the parameters."))
-    _unlike(got[2], right[2], (right[1], f"{after}: the bias is added, not multiplied: leave it out of the MACs."))
-    same(got[1], right[1], f"{after} has {right[1]:,} parameters.")
-    same(got[2], right[2], f"{after} takes {right[2]:,} MACs.")
+def _drawn_network() -> tuple[Shape, list[Described]]:
+    """A network of layers that fit, on an oblong picture."""
+    groups, layers = whole(1, 3), []
+    shape: Shape = (groups * whole(1, 4), whole(18, 44), whole(18, 44))
+    start = shape
+    for _ in range(whole(1, 3)):
+        window = [("conv", whole(1, 4) * groups, whole(1, 5), whole(1, 2), whole(0, 2), groups),
+                  ("pool", whole(2, 3), whole(1, 2))][whole(0, 2) // 2]  # fmt: skip
+        layers.append(window)
+        shape = _layer(window).output_shape(shape)
+    return start, [*layers, *(("fc", whole(1, 20)) for _ in range(whole(1, 2)))]
 
 
-ALEXNET_START = ((11, 4, 0), (3, 2, 0), (5, 1, 2), (3, 2, 0))
-
-
-def _field(stack: Sequence[tuple[int, int, int]], row: int, *, early: bool = False) -> tuple[int, int]:
+def _field(stack: Stack, row: int, *, early: bool = False, padded: bool = True) -> tuple[int, int]:
     """First and last row; ``early`` makes the mistake of applying a stride to its own layer."""
     size, jump, start = 1, 1, 0
     for kernel, stride, padding in stack:
         step = jump * stride if early else jump
-        size, start, jump = size + (kernel - 1) * step, start - padding * step, jump * stride
+        size, start, jump = size + (kernel - 1) * step, start - padding * padded * step, jump * stride
     return start + row * jump, start + row * jump + size - 1
 
 
-@check("the first row moves by the product of the strides; padding moves it back.")
-def field_rows(
-    function: Callable[[list[tuple[int, int, int]], int], tuple[int, int]],
-    cases: Sequence[tuple[Sequence[tuple[int, int, int]], int]] = (
-        (ALEXNET_START[:1], 0),
-        (ALEXNET_START[:2], 3),
-        (ALEXNET_START, 5),
-    ),
-) -> None:
+@exercise(
+    "the first row moves by the product of the strides; padding moves it back.",
+    right=_field,
+    hint=("Go back from the last layer to the first.", "Which rows of the layer before does a row depend on?"),
+    mistakes=[
+        (lambda stack, row: (..., _field(stack, row)[1] + 1), "The last row is the last one that counts, not the one "
+         "after it."),
+        (lambda stack, row: _field(stack, row, padded=False), "Each layer's padding moves the first row back."),
+        (lambda stack, row: _field(stack, row, early=True), "A layer's own stride moves its neighbours apart only "
+         "*after* it."),
+        (lambda stack, row: (max(0, _field(stack, row)[0]), ...), "Rows of padding count: do not cut them off."),
+        (lambda stack, row: _field(stack[::-1], row), "The first layer of the list is the first that meets the "
+         "picture."),
+        (lambda stack, row: (_field(stack, row)[0], _field(stack, row)[0] + sum(k - 1 for k, _, _ in stack)), "A step "
+         "of a later layer is several rows wide."),
+        (lambda stack, row: _field(stack, row + 1), "Rows are counted from 0."),
+    ],
+)  # fmt: skip
+def field_rows(hidden: bool) -> Iterable[Inputs]:
     """Problem 5: ``function([(size, stride, padding), ...], row)``: first and last row of pixels that count."""
-    for stack, row in cases:
-        got, (first, last) = function(list(stack), row), _field(stack, row)
-        expect(isinstance(got, Sequence) and len(got) == 2, "return two numbers: the first row and the last row.")
-        _unlike(
-            tuple(got),
-            (first, last),
-            ((first, last + 1), "the last row is the last one that counts, not the one after it."),
-            (_field([(k, s, 0) for k, s, _ in stack], row), "each layer's padding moves the first row back."),
-            (_field(stack, row, early=True), "a layer's own stride moves its neighbours apart only *after* it."),
-        )
-        size = last - first + 1
-        where = f"for {list(stack)} and row {row}"
-        same(
-            got[1] - got[0] + 1, size, f"{where} the field has {size} rows: each layer adds (size - 1) times the jump."
-        )
-        same(got, (first, last), f"{where} it is {first} to {last}: a step of the output is all strides multiplied.")
+    start = [(11, 4, 0), (3, 2, 0), (5, 1, 2), (3, 2, 0)]
+    if not hidden:
+        return [(start[:1], 0), (start[:2], 3), (start, 5), ([(3, 1, 1)], 0)]
+    drawn = [[(size := whole(1, 7), whole(1, 4), whole(0, size // 2)) for _ in range(whole(1, 6))] for _ in range(14)]
+    return [([], whole(0, 9)), ([*start, *[(3, 1, 1)] * 3], 0), *((stack, whole(0, 9)) for stack in drawn)]
 
 
-@check("fewer parameters and more layers for the same field: the idea of the networks that followed in 2014.")
-def threes(
-    function: Callable[[int, int], tuple[int, int, int]],
-    cases: Sequence[tuple[int, int]] = ((5, 64), (7, 10)),
-) -> None:
+def _threes(size: int, channels: int) -> tuple[int, int, int]:
+    large, small = (Conv("", channels, kernel).parameters((channels, 1, 1)) for kernel in (size, 3))
+    return (size - 1) // 2, (size - 1) // 2 * small, large
+
+
+@exercise(
+    "fewer parameters and more layers for the same field: the idea of the networks that followed in 2014.",
+    right=_threes,
+    hint=("How far does the field grow with each layer of 3 x 3?", "Then count weights and biases of one layer."),
+    mistakes=[
+        (lambda size, channels: (round(size / 3), ..., ...), "A field grows by 2 with each layer, not by 3."),
+        (lambda size, channels: ((size + 1) // 2, ..., ...), "The first layer alone already sees 3 rows."),
+        (lambda size, channels: ((layers := (size - 1) // 2), layers * 9 * channels**2, size**2 * channels**2),
+         "Every kernel has a bias, too."),
+        (lambda size, channels: (..., (size - 1) // 2 * channels * 10, channels * (size**2 + 1)),
+         "A kernel has weights "
+         "for each input channel."),
+        (lambda size, channels: (..., channels * (9 * channels + 1), ...), "Count all layers of the stack."),
+        (lambda size, channels: (..., ..., channels * (size * channels + 1)), "A kernel has a *square* of weights."),
+        (lambda size, channels: (..., (size - 1) // 2 * (9 * channels + 1), size**2 * channels + 1), "That is one "
+         "kernel; each layer has as many as channels."),
+    ],
+)  # fmt: skip
+def threes(hidden: bool) -> Iterable[Inputs]:
     """Problem 6: ``function(size, channels)``: 3 x 3 layers with the same field, their parameters, one layer's."""
-    for size, channels in cases:
-        got = function(size, channels)
-        expect(isinstance(got, Sequence) and len(got) == 3, "return three numbers: layers, parameters, parameters.")
-        layers, one = (size - 1) // 2, Conv("one", channels, size).parameters((channels, 1, 1))
-        stack = layers * Conv("three", channels, 3).parameters((channels, 1, 1))
-        _unlike(got[0], layers, (round(size / 3), "a field grows by 2 with each layer, not by 3."))
-        same(got[0], layers, f"{layers} layers of 3 x 3 see {size} x {size}: the first sees 3, each more adds 2.")
-        where = f"for size {size} and {channels} channels"
-        for value, right, name, kernel in ((got[1], stack, "the stack", 3), (got[2], one, "the one layer", size)):
-            times = layers if name == "the stack" else 1
-            _unlike(
-                value,
-                right,
-                (right - times * channels, f"{name}: every kernel has a bias, too."),
-                (times * channels * (kernel**2 + 1), f"{name}: a kernel has weights for each input channel."),
-                (right // times, f"{name}: count all of its layers."),
-            )
-            same(value, right, f"{where}, {name} has {right:,} parameters.")
+    return [(2 * whole(1, 9) + 1, whole(1, 200)) for _ in range(10)] if hidden else [(5, 64), (7, 10)]

@@ -3,174 +3,174 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from alexnet_edu.check import Hint, check, close, expect, same
-from alexnet_edu.check.common import differs, number, unlike
+from alexnet_edu.check.compare import Within, as_tensor
+from alexnet_edu.check.exercises import Inputs, check, exercise, expect, number, whole
+from alexnet_edu.check.given import Scores
 
 __all__ = ["best_temperature", "calibration_error", "disagreement", "seen_box", "ten_crop", "topk_error"]
 
 
-@check("now any map of the crop can be drawn on the photo that it came from.")
-def seen_box(
-    function: Callable[[int, int, int, int], tuple[float, float, float, float]],
-    *,
-    cases: Iterable[tuple[int, int, int, int]] = ((512, 256, 256, 200), (600, 400, 256, 227)),
-) -> None:
-    """Left, top, right, bottom in the photo of what the network sees; a case is width, height, resize, size."""
-    for width, height, resize, size in cases:
-        got = function(width, height, resize, size)
-        scale = min(width, height) / resize
-        side = size * scale
-        want = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
-        asked = f"width {width}, height {height}, resize {resize}, size {size}"
-        expect(isinstance(got, tuple | list) and len(got) == 4, "Four numbers are wanted: left, top, right, bottom.")
-        values = [float(value) for value in got]
-        resized = [(edge / scale) for edge in want]
-        corner = [want[0], want[1], side, side]
-        for wrong, hint in (
-            ([want[1], want[0], want[3], want[2]], "x and y are swapped: left and right belong to the width."),
-            (resized, "those are pixels of the resized picture; scale them back to the photo's."),
-            (corner, "the last two should be right and bottom, not width and height of the box."),
-            ([0.0, 0.0, side, side], "the crop is cut from the centre, not from the corner."),
-            ([(width - size) / 2, (height - size) / 2, (width + size) / 2, (height + size) / 2],
-             "the photo is resized before it is cropped: how many of its pixels are `size` pixels then?"),
-        ):  # fmt: skip
-            expect(not _beside(values, wrong) or _beside(wrong, want), f"{asked}: {hint}")
-        hint = "how many pixels of the photo are one pixel of the resized picture?"
-        expect(_beside(values, want), f"{asked}: it should be {tuple(round(edge, 1) for edge in want)}; {hint}")
+def _box(width: int, height: int, resize: int, size: int, *, side: float = 0.0) -> tuple[Within, ...]:
+    """Left, top, right, bottom, each to a pixel of the resized picture; the crop's side in the photo may be given."""
+    pixel = min(width, height) / resize
+    side = side or size * pixel
+    edges = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
+    return tuple(Within(edge, max(1.0, 1.001 * pixel)) for edge in edges)
 
 
-def _beside(values: Iterable[float], others: Iterable[float]) -> bool:
-    """Whether two boxes agree to a pixel: the resized picture has whole pixels."""
-    return all(abs(one - other) <= 1 for one, other in zip(values, others, strict=True))
+def _resized(width: int, height: int, resize: int, size: int) -> tuple[Within, ...]:
+    pixel = min(width, height) / resize
+    return tuple(Within(edge.value / pixel, 1.0) for edge in _box(width, height, resize, size))
 
 
-def _scores(kind: str) -> tuple[Tensor, Tensor]:
-    """Scores ``(N, K)`` and labels ``(N,)`` of a kind of network."""
-    scores, labels = torch.randn(40, 9), torch.randint(9, (40,))
-    if kind == "coarse":
-        scores = scores.round()
-    elif kind == "constant":
-        scores = torch.zeros(40, 9)
-    elif kind == "broken":
-        scores[::4] = torch.nan
-    elif kind == "sure":
-        scores[torch.arange(40), labels] = 20.0
-    return scores, labels
+@exercise(
+    "now any map of the crop can be drawn on the photo that it came from.",
+    right=_box,
+    hint=(
+        "How many pixels of the photo are one pixel of the resized picture?",
+        "To one pixel of the resized picture is near enough.",
+    ),
+    mistakes=[
+        (lambda *n: tuple(_box(*n)[i] for i in (1, 0, 3, 2)),
+         "x and y are swapped: left and right belong to the width."),
+        (_resized, "Those are pixels of the resized picture; the photo's are wanted."),
+        (lambda *n: (0.0, 0.0, size := n[3] * min(n[:2]) / n[2], size), "The crop is cut from the centre, not from the "
+         "corner."),
+        (lambda *n: (..., ..., size := n[3] * min(n[:2]) / n[2], size), "The last two should be right and bottom, not "
+         "width and height of the box."),
+        (lambda *n: _box(*n, side=n[3]), "The photo is resized before it is cropped: how many of its pixels are `size` "
+         "pixels then?"),
+        (lambda *n: _box(*n, side=n[3] * max(n[:2]) / n[2]), "It is the *shorter* side that becomes `resize`."),
+        (lambda *n: _box(*n, side=min(n[:2])), "Less is seen than the largest square: `size` of `resize` pixels."),
+    ],
+)  # fmt: skip
+def seen_box(hidden: bool) -> Iterable[Inputs]:
+    """Problem 1: left, top, right, bottom in the photo of what the network sees: ``(width, height, resize, size)``."""
+    if not hidden:
+        return [(512, 256, 256, 200), (600, 400, 256, 227)]
+    drawn = [(whole(60, 4000), whole(60, 4000), whole(64, 300)) for _ in range(8)]
+    return [(256, 256, 256, 227), *((*photo, resize, resize - whole(0, resize // 2)) for *photo, resize in drawn)]
 
 
-@check("ties and broken networks get no present.")
-def topk_error(
-    function: Callable[[Tensor, Tensor, int], float], *, kinds: Iterable[str] = ("plain", "sure", "constant")
-) -> None:
-    """The share of pictures whose label is not surely among the k best; a kind of scores is a case."""
-    for kind in kinds:
-        scores, labels = _scores(kind)
-        own = scores.gather(1, labels[:, None])
-        for k in (1, 5, 9):
-            got = number(function(scores, labels, k))
-            below = (scores < own).sum(1)
-            want = 1 - (below >= 9 - k).float().mean().item()
-            if kind == "broken":
-                want = 1 - ((below >= 9 - k) & ~own[:, 0].isnan()).float().mean().item()
-            _examine_error(got, want, scores, labels, k, kind)
+def _error(scores: Tensor, labels: Tensor, k: int, *, found: Callable[[Tensor, Tensor, int], Tensor]) -> float:
+    """The share of pictures that ``found(scores, score of the label, k)`` does not find."""
+    own = scores.gather(1, labels[:, None])
+    return 1 - found(scores, own, k).double().mean().item()
 
 
-def _examine_error(got: float, want: float, scores: Tensor, labels: Tensor, k: int, kind: str) -> None:
-    if abs(got - want) < 1e-5:
-        return
-    asked = f"{kind} scores, k = {k}"
-    tied = "every class has the same score" if kind == "constant" else "some scores are equal"
-    expect(
-        kind not in ("constant", "coarse") or got > want,
-        f"{asked}: {tied}, and you count labels as found that only the order of the classes puts among the {k}.",
-    )
-    expect(abs(got - (1 - want)) > 1e-5, f"{asked}: that is the share of right answers; the error is the rest.")
-    expect(abs(got - 100 * want) > 1e-3, f"{asked}: a share from 0 to 1 is wanted, not per cent.")
-    expect(abs(got - len(labels) * want) > 1e-3, f"{asked}: that is a count; divide by the number of pictures.")
-    expect(
-        kind != "broken" or got > want,
-        f"{asked}: a comparison with nan is false; count what is surely found, and the rest is an error.",
-    )
-    raise Hint(f"{asked}: it should be {want:.3f}, not {got:.3f}. How many classes does the label surely beat?")
+def _surely(scores: Tensor, own: Tensor, k: int) -> Tensor:
+    return ((scores < own).sum(1) >= scores.shape[1] - k) & ~own[:, 0].isnan()
+
+
+def _share(scores: Tensor, labels: Tensor, k: int) -> float:
+    return _error(scores, labels, k, found=_surely)
+
+
+@exercise(
+    "ties and broken networks get no present.",
+    right=_share,
+    hint=("Take the pictures one by one: how many classes does the label surely beat?", "And if the score is nan?"),
+    mistakes=[
+        (lambda s, y, k: 1 - (s.topk(k).indices == y[:, None]).any(1).double().mean(),
+         "Some classes have the same score, "
+         "and their order decides which of them you count as found."),
+        (lambda s, y, k: _error(s, y, k, found=lambda s, own, k: (s > own).sum(1) < k),
+         "Of classes with the same score "
+         "you let the label win: count what is found in *whatever* order."),
+        (lambda s, y, k: _error(s, y, k, found=lambda s, own, k: (s >= own).sum(1) <= k), "A comparison with nan is "
+         "false: what does yours then count?"),
+        (lambda s, y, k: 1 - _share(s, y, k), "That is the share of right answers; the error is the rest."),
+        (lambda s, y, k: 100 * _share(s, y, k), "A share from 0 to 1 is wanted, not per cent."),
+        (lambda s, y, k: len(s) * _share(s, y, k), "That is a count; a share of all pictures is wanted."),
+        (lambda s, y, k: _share(s, y, 1), "k is an argument: you look at the first guess alone."),
+        (lambda s, y, k: _error(s, y, k, found=lambda s, own, k: (s < own).sum(1) > s.shape[1] - k),
+         "A label on place k "
+         "is among the k best."),
+    ],
+)  # fmt: skip
+def topk_error(hidden: bool) -> Iterable[Inputs]:
+    """Problem 2: the share of pictures whose label is not surely among the k best: ``(scores, labels, k)``."""
+    for kind in ("coarse", "broken", "plain", "half", "single") if hidden else ("plain", "sure", "constant", "broken"):
+        count, classes = (1 if kind == "single" else whole(20, 40), whole(6, 12)) if hidden else (40, 9)
+        scores, labels = torch.randn(count, classes), torch.randint(classes, (count,))
+        if kind == "coarse":
+            scores = scores.round()
+        elif kind == "half":
+            scores = scores.round(decimals=1).half()
+        elif kind == "constant":
+            scores = torch.zeros_like(scores)
+        elif kind == "broken":
+            scores[whole(0, 3) :: 4] = torch.nan
+        elif kind == "sure":
+            scores[torch.arange(count), labels] = 20.0
+        for k in sorted({1, whole(2, 5), classes}) if hidden else (1, 5, classes):
+            yield scores, labels, k
 
 
 @check("a single very sure view decides the mean of the scores, and only counts as one voice in the other.")
-def disagreement(function: Callable[[int], Tensor], *, cases: Iterable[int] = (3,)) -> None:
-    """Scores of several views ``(V, classes)`` for which the two means name different classes; a case is a number."""
-    for classes in cases:
-        got = function(classes)
-        if not isinstance(got, Tensor):
-            raise Hint(f"a tensor is wanted, not {type(got).__name__}.")
-        expect(
-            got.ndim == 2 and got.shape[1] == classes and len(got) > 1,
-            f"the shape is {tuple(got.shape)}, it should be (V, {classes}) with at least two views.",
-        )
-        scores = got.detach().double()
-        expect(bool(scores.isfinite().all()), "All scores should be finite.")
-        by_score, by_probability = scores.mean(0), scores.softmax(1).mean(0)
-        for mean, name in ((by_score, "scores"), (by_probability, "probabilities")):
+def disagreement(function: Callable[[int], Tensor], hidden: bool) -> None:
+    """Problem 3: scores ``(V, classes)`` of several views for which the two means name different classes."""
+    for classes in (2, whole(3, 9), whole(50, 200), 1000) if hidden else (3,):
+        got, asked = as_tensor(function(classes)), f"Tried with classes={classes}."
+        expect(isinstance(got, Tensor), f"a tensor of scores is wanted. {asked}")
+        fits = got.ndim == 2 and got.shape[1] == classes and len(got) > 1
+        shape = tuple(got.shape)
+        expect(fits, f"the shape is {shape}, it should be (V, {classes}) with at least two views. {asked}")
+        scores = got.double()
+        expect(bool(scores.isfinite().all()), f"all scores should be finite. {asked}")
+        means = {"scores": scores.mean(0), "probabilities": scores.softmax(1).mean(0)}
+        for name, mean in means.items():
             first, second = mean.topk(2).values.tolist()
-            expect(first - second > 0.01, f"{classes} classes: the mean of the {name} has a tie, or nearly.")
-        chosen = int(by_score.argmax())
-        expect(
-            chosen != int(by_probability.argmax()),
-            f"{classes} classes: both means name class {chosen}. Let one view be very sure of one class, and the "
-            "others a little sure of another.",
-        )
+            expect(first - second > 0.01, f"the mean of the {name} has a tie, or nearly. {asked}")
+        chosen = {int(mean.argmax()) for mean in means.values()}
+        expect(len(chosen) == 2, f"both means name class {min(chosen)}. {asked}", "What can a score do that a "
+               "probability cannot?")  # fmt: skip
 
 
-@check("ten views, ten softmaxes, one mean: the paper's test.")
-def ten_crop(
-    function: Callable[[Callable[[Tensor], Tensor], Tensor, int], Tensor],
-    *,
-    cases: Iterable[tuple[int, int]] = ((12, 8),),
-) -> None:
-    """Class probabilities ``(K,)`` from ten views; a case is the square's side and the crop's."""
-    for side, size in cases:
-        square, weight = torch.rand(3, side, side), torch.randn(3 * size * size, 6)
-
-        def scores(x: Tensor, size: int = size, weight: Tensor = weight) -> Tensor:
-            wanted = (3, size, size)
-            expect(
-                x.ndim == 4 and x.shape[1:] == wanted,
-                f"the network takes a batch (N, {wanted[0]}, {size}, {size}), not {tuple(x.shape)}.",
-            )
-            return x.flatten(1).to(weight.dtype) @ weight
-
-        got = function(scores, square, size)
-        far, middle = side - size, (side - size) // 2
-        corners = [(0, 0), (0, far), (far, 0), (far, far)]
-        centred = [*corners, (middle, middle)]
-        want = _averaged(scores, square, size, centred, -1)
-        logits = torch.cat([v for v in _views(square, size, centred, -1)])
-        unlike(
-            got, want, scores(logits).mean(0).softmax(0), "You averaged scores; the paper averages ten softmax outputs."
-        )
-        unlike(
-            got, want, scores(logits).mean(0), "These are mean scores; take the softmax of each view, then the mean."
-        )
-        unlike(got, want, want * 10, "That is the sum of the ten; divide by ten.")
-        turned = _averaged(scores, square, size, centred, -2)
-        unlike(got, want, turned, "You turned the views upside down; a mirror swaps left and right.")
-        five = torch.cat(_views(square, size, centred, -1)[:1])
-        unlike(got, want, scores(five).softmax(1).mean(0), "Those are five views; their mirror images are missing.")
-        unlike(got, want, _averaged(scores, square, size, corners, -1), "Those are the corners; the centre is missing.")
-        close(got, want, f"Side {side}, size {size}: where does the view at the lower right begin, and the centre?")
+def _places(side: int, size: int) -> list[tuple[int, int]]:
+    """Where the corners' views start, and the centre's."""
+    far, middle = side - size, (side - size) // 2
+    return [(0, 0), (0, far), (far, 0), (far, far), (middle, middle)]
 
 
-def _views(square: Tensor, size: int, places: list[tuple[int, int]], axis: int) -> list[Tensor]:
+def _views(square: Tensor, size: int, *, axis: int | None = -1, views: int = 5) -> Tensor:
+    places = _places(square.shape[-1], size)[:views]
     cut = torch.stack([square[:, y : y + size, x : x + size] for y, x in places])
-    return [cut, cut.flip(axis)]
+    return cut if axis is None else torch.cat([cut, cut.flip(axis)])
 
 
-def _averaged(
-    scores: Callable[[Tensor], Tensor], square: Tensor, size: int, places: list[tuple[int, int]], axis: int
-) -> Tensor:
-    return scores(torch.cat(_views(square, size, places, axis))).softmax(1).mean(0)
+def _mean(scores: Scores, views: Tensor) -> Tensor:
+    return scores(views).softmax(1).mean(0)
+
+
+@exercise(
+    "ten views, ten softmaxes, one mean: the paper's test.",
+    right=lambda scores, square, size: _mean(scores, _views(square, size)),
+    hint=("Where does the view at the lower right begin, and the centre?", "How many rows are left on either side?"),
+    mistakes=[
+        (lambda f, x, n: f(_views(x, n)).mean(0).softmax(0), "You averaged scores; the paper averages ten softmax "
+         "outputs."),
+        (lambda f, x, n: f(_views(x, n)).mean(0), "These are mean scores; the paper averages probabilities."),
+        (lambda f, x, n: 10 * _mean(f, _views(x, n)), "Yours sums to 10."),
+        (lambda f, x, n: _mean(f, _views(x, n, axis=-2)), "You turned the views upside down; a mirror swaps left and "
+         "right."),
+        (lambda f, x, n: _mean(f, _views(x, n, axis=None)), "Those are five views; their mirror images are missing."),
+        (lambda f, x, n: _mean(f, _views(x, n, views=4)), "Those are the corners; the centre is missing."),
+        (lambda f, x, n: _mean(f, _views(x[:, :-1, :-1], n)), "Your last views end before the last row and column."),
+        (lambda f, x, n: f(_views(x, n)).softmax(0).mean(0), "The softmax runs over the classes of each view."),
+    ],
+)  # fmt: skip
+def ten_crop(hidden: bool) -> Iterable[Inputs]:
+    """Problem 4: class probabilities ``(K,)`` from ten views: ``(scores, square, size)``."""
+    cases = [(size := whole(3, 9), size + 2 * whole(1, 4), whole(3, 9)) for _ in range(5)] if hidden else [(8, 12, 6)]
+    for size, side, classes in cases:
+        square = torch.rand(3, side, side, dtype=torch.float64 if hidden and whole(0, 1) else torch.float32)
+        yield Scores(torch.randn(3 * size * size, classes), size), square, size
 
 
 def _invented(pictures: int, classes: int, sharpness: float) -> tuple[Tensor, Tensor]:
@@ -180,65 +180,81 @@ def _invented(pictures: int, classes: int, sharpness: float) -> tuple[Tensor, Te
     return sharpness * scores, labels
 
 
-@check("0 would mean: of all answers that are 70 % sure, 70 % are right.")
-def calibration_error(
-    function: Callable[[Tensor, Tensor, int], float],
+def _calibration(
+    probabilities: Tensor,
+    labels: Tensor,
+    bins: int,
     *,
-    cases: Iterable[tuple[int, float, int]] = ((300, 3.0, 10), (300, 0.5, 5)),
-) -> None:
-    """The expected calibration error; a case is pictures, sharpness of the scores and bins."""
-    for pictures, sharpness, bins in cases:
+    of_label: bool = False,
+    weighed: bool = True,
+    centres: bool = False,
+    last: bool = True,
+    above: bool = True,
+) -> float:
+    """The expected calibration error; the keywords make its usual mistakes."""
+    confidence, first = probabilities.double().max(1)
+    right = (first == labels).double()
+    if of_label:
+        confidence = probabilities.double().gather(1, labels[:, None])[:, 0]
+    place = (confidence * bins).long() if above else (confidence * bins).ceil().long() - 1
+    place = place.clamp_max(bins - 1) if last else place
+    gaps, shares = [], []
+    for i in sorted(set(place[place < bins].tolist())):
+        inside = place == i
+        sure = (i + 0.5) / bins if centres else float(confidence[inside].mean())
+        gaps.append(abs(sure - float(right[inside].mean())))
+        shares.append(float(inside.double().mean()))
+    return float(sum(gap * share for gap, share in zip(gaps, shares, strict=True)) if weighed else fmean(gaps))
+
+
+@exercise(
+    "0 would mean: of all answers that are 70 % sure, 70 % are right.",
+    right=_calibration,
+    rtol=1e-3,
+    hint=("Sort a few pictures into bins by hand.", "Where do confidences on an edge go, and one of exactly 1?"),
+    mistakes=[
+        (lambda *n: _calibration(*n, weighed=False), "Every bin counts the same in yours, however many pictures it "
+         "holds."),
+        (lambda *n: _calibration(*n, of_label=True), "Confidence is the probability of the *first* label, right or "
+         "wrong."),
+        (lambda p, y, b: _calibration(p, y, 1), "Over all pictures at once, too sure and too unsure cancel."),
+        (lambda *n: _calibration(*n, centres=True), "Take the mean confidence in a bin, not its centre."),
+        (lambda *n: _calibration(*n, last=False), "A confidence of exactly 1 belongs to the last bin."),
+        (lambda *n: _calibration(*n, above=False), "A confidence on an edge belongs to the bin *above* it."),
+        (lambda p, y, b: len(p) * _calibration(p, y, b), "That is a sum over pictures; a mean is wanted."),
+    ],
+)  # fmt: skip
+def calibration_error(hidden: bool) -> Iterable[Inputs]:
+    """Problem 5: the expected calibration error: ``(probabilities, labels, bins)``."""
+    cases = [(300, 3.0, 10), (300, 0.5, 5)]
+    drawn = [(whole(30, 300), whole(1, 12) / 3, whole(2, 20)) for _ in range(5)]
+    for pictures, sharpness, bins in drawn if hidden else cases:
         scores, labels = _invented(pictures, 6, sharpness)
         probabilities = scores.softmax(1)
         probabilities[0] = torch.eye(6)[0]  # one answer that is exactly 1
-        got = number(function(probabilities, labels, bins))
-        confidence, first = probabilities.max(1)
-        right = (first == labels).float()
-        want, plain = _gaps(confidence, right, bins)
-        own = probabilities.gather(1, labels[:, None])[:, 0]
-        for wrong, hint in (
-            (plain, "every bin counts the same in yours; weigh it with the share of the pictures in it."),
-            (_gaps(own, right, bins)[0], "confidence is the probability of the *first* label, right or wrong."),
-            (abs(float((confidence - right).mean())), "over all pictures at once, too sure and too unsure cancel."),
-            (_gaps(confidence, right, bins, centres=True)[0], "take the mean confidence in a bin, not its centre."),
-            (pictures * want, "that is a sum over pictures; divide by their number."),
-        ):
-            differs(got, want, wrong, f"{bins} bins: {hint}")
-        ask = f"{bins} bins: it should be {want:.4f}. Is a confidence of exactly 1 in your last bin?"
-        same(got, want, ask, tolerance=1e-3)
-
-
-def _gaps(confidence: Tensor, right: Tensor, bins: int, *, centres: bool = False) -> tuple[float, float]:
-    """The mean gap, weighed by pictures, and the plain mean over the bins that are not empty."""
-    place = (confidence * bins).long().clamp_max(bins - 1)
-    gaps, shares = [], []
-    for i in range(bins):
-        inside = place == i
-        if inside.any():
-            sure = (i + 0.5) / bins if centres else float(confidence[inside].mean())
-            gaps.append(abs(sure - float(right[inside].mean())))
-            shares.append(float(inside.float().mean()))
-    return sum(g * s for g, s in zip(gaps, shares, strict=True)), sum(gaps) / len(gaps)
+        yield probabilities, labels, bins
+    steps = (8, 16)[hidden and whole(0, 1)]  # confidences on edges of bins
+    shares = torch.multinomial(torch.ones(80, 3), steps, replacement=True)
+    probabilities = torch.nn.functional.one_hot(shares, 3).double().mean(1)
+    confidence, first = probabilities.max(1)
+    right = (steps * confidence).long() % 2 == 0  # in turn, so that it matters in which bin an edge is
+    yield probabilities, torch.where(right, first, (first + 1) % 3), steps // 2
 
 
 @check("the order of the labels is the same as before, and now the network says how sure it may be.")
-def best_temperature(
-    function: Callable[[Tensor, Tensor], float], *, cases: Iterable[float] = (3.0,), pictures: int = 1000
-) -> None:
-    """The number that scores are divided by for the smallest log loss; a case is the true one."""
-    for truth in cases:
-        scores, labels = _invented(pictures, 8, truth)
+def best_temperature(function: Callable[[Tensor, Tensor], float], hidden: bool) -> None:
+    """Problem 6: the number that scores are divided by for the smallest log loss: ``(scores, labels)``."""
+    for truth in (0.4, 1.0, whole(12, 20) / 10, whole(40, 70) / 10) if hidden else (3.0,):
+        scores, labels = _invented(1000 + whole(0, 200), 8, truth)
         got = number(function(scores, labels))
-        expect(got > 0, "A temperature is above 0: it divides the scores, and their order must stay.")
+        expect(got > 0, "a temperature is above 0: it divides the scores, and their order must stay.")
         grid = torch.logspace(-1.5, 1.5, 301)
         chances = (scores / grid[:, None, None]).log_softmax(2)  # (301, pictures, classes)
         losses = -chances.gather(2, labels.expand(len(grid), -1)[..., None]).mean((1, 2))
         best = float(grid[losses.argmin()])
-        expect(
-            abs(got * best - 1) > 0.03 or abs(best - 1) < 0.1,
-            f"Your {got:.3g} is what the scores should be *multiplied* by; the temperature divides them.",
-        )
-        mean = scores.softmax(1).max(1).values.mean().item()
+        inverse = abs(got * best - 1) < 0.03 and abs(best - 1) > 0.1
+        expect(not inverse, f"your {got:.3g} is what the scores should be *multiplied* by; a temperature divides.")
         worse = float(torch.nn.functional.cross_entropy(scores / got, labels)) - float(losses.min())
-        expect(worse < 5e-4, f"With T = {got:.3g} the log loss is {worse:.4f} above the smallest; scores that are "
-               f"{mean:.0%} sure on average need {'more' if best > got else 'less'}.")  # fmt: skip
+        sure = scores.softmax(1).max(1).values.mean().item()
+        expect(worse < 5e-4, f"with T = {got:.3g} the log loss is {worse:.4f} above the smallest.", f"Scores that are "
+               f"{sure:.0%} sure on average need {'more' if best > got else 'less'}.")  # fmt: skip

@@ -1,7 +1,8 @@
-"""Answers to problem set 1 that its tests must accept, and wrong ones with their feedback. Not for students.
+"""Answers to problem set 1 that its tests must accept, and wrong ones with a part of their hint.
 
-``RIGHT``: (test cell, answers by name). ``WRONG``: the same and a part of the feedback. A function stands alone: its
-source is also pasted into made-up submissions.
+``RIGHT``: (test cell, answers by name). ``WRONG``: the same and a part of the hint. Known mistakes are not here: they
+stand in ``alexnet_edu.check.ps1``. A function stands alone: its source is also pasted into
+made-up submissions.
 """
 
 from __future__ import annotations
@@ -27,26 +28,12 @@ def side_by_counting(side, size, stride, padding, ceil):
     return count + (ceil and left_over)
 
 
-def side_without_first(side, size, stride, padding, ceil):
-    span = side + 2 * padding - size
-    return -(-span // stride) if ceil else span // stride
-
-
-def side_padded_once(side, size, stride, padding, ceil):
-    span = side + padding - size
-    return 1 + (-(-span // stride) if ceil else span // stride)
-
-
 def side_always_down(side, size, stride, padding, ceil):
     return 1 + (side + 2 * padding - size) // stride
 
 
 def side_of_alexnet(side, size, stride, padding, ceil):
     return {227: 55, 27: 27}.get(side, side)
-
-
-def side_unrounded(side, size, stride, padding, ceil):
-    return 1 + (side + 2 * padding - size) / stride
 
 
 def costs_by_spec(shape, layers):
@@ -92,44 +79,6 @@ def costs_without_groups(shape, layers):
     return rows
 
 
-def costs_with_bias_macs(shape, layers):
-    from alexnet_edu.specs import Conv, Linear, MaxPool
-
-    rows = []
-    for kind, *numbers in layers:
-        layer = {"conv": Conv, "pool": MaxPool, "fc": Linear}[kind](kind, *numbers)
-        out, parameters = layer.output_shape(shape), layer.parameters(shape)
-        rows.append((out, parameters, parameters * (out[1] * out[2] if len(out) == 3 else 1)))
-        shape = out
-    return rows
-
-
-def costs_at_inputs(shape, layers):
-    from alexnet_edu.specs import Conv, Linear, MaxPool
-
-    rows = []
-    for kind, *numbers in layers:
-        layer = {"conv": Conv, "pool": MaxPool, "fc": Linear}[kind](kind, *numbers)
-        macs = layer.macs(shape)
-        if kind == "conv":
-            macs = (layer.parameters(shape) - numbers[0]) * shape[1] * shape[2]
-        rows.append((layer.output_shape(shape), layer.parameters(shape), macs))
-        shape = layer.output_shape(shape)
-    return rows
-
-
-def costs_fc_of_channels(shape, layers):
-    from alexnet_edu.specs import Conv, Linear, MaxPool
-
-    rows = []
-    for kind, *numbers in layers:
-        layer = {"conv": Conv, "pool": MaxPool, "fc": Linear}[kind](kind, *numbers)
-        entering = shape[:1] if kind == "fc" else shape
-        rows.append((layer.output_shape(shape), layer.parameters(entering), layer.macs(entering)))
-        shape = layer.output_shape(shape)
-    return rows
-
-
 def costs_of_squares(shape, layers):
     """Right for square pictures alone: takes the columns for as many as the rows."""
     from alexnet_edu.specs import Conv, Linear, MaxPool
@@ -157,29 +106,6 @@ def field_by_sets(layers, row):
     for size, stride, padding in layers[::-1]:
         rows = {r * stride - padding + i for r in rows for i in (0, size - 1)}
     return [min(rows), max(rows)]
-
-
-def field_without_padding(layers, row):
-    first = last = row
-    for size, stride, _ in reversed(layers):
-        first, last = first * stride, last * stride + size - 1
-    return first, last
-
-
-def field_end_excluded(layers, row):
-    first = last = row
-    for size, stride, padding in reversed(layers):
-        first, last = first * stride - padding, last * stride - padding + size - 1
-    return first, last + 1
-
-
-def field_early_stride(layers, row):
-    start, size, jump = 0, 1, 1
-    for kernel, stride, padding in layers:
-        jump *= stride
-        start -= padding * jump
-        size += (kernel - 1) * jump
-    return start + row * jump, start + row * jump + size - 1
 
 
 def field_clipped(layers, row):
@@ -214,18 +140,28 @@ def threes_by_thirds(size, channels):
     return layers, layers * channels * (9 * channels + 1), channels * (size**2 * channels + 1)
 
 
-def threes_without_biases(size, channels):
-    layers = (size - 1) // 2
-    return layers, layers * 9 * channels**2, size**2 * channels**2
-
-
-def threes_one_channel(size, channels):
-    layers = (size - 1) // 2
-    return layers, layers * channels * (9 + 1), channels * (size**2 + 1)
-
-
 def threes_of_one_layer(size, channels):
     return (size - 1) // 2, channels * (9 * channels + 1), channels * (size**2 * channels + 1)
+
+
+def side_without_first(side, size, stride, padding, ceil):
+    span = side + 2 * padding - size
+    return -(-span // stride) if ceil else span // stride
+
+
+def side_of_yes(side, size, stride, padding, ceil):
+    class Yes(int):
+        def __sub__(self, other):
+            return 0
+
+        __rsub__ = __sub__
+
+        def __eq__(self, other):
+            return True
+
+        __hash__ = int.__hash__
+
+    return Yes(7)
 
 
 RIGHT: list[tuple[str, dict[str, Any]]] = [
@@ -244,36 +180,17 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
 ]
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("shapes", {"kite_shapes": {**SHAPES, "conv1": (31, 31, 16)}}, "channels come first"),
-    ("shapes", {"kite_shapes": {**SHAPES, "conv1": (16, 32, 32)}}, "round down"),
-    ("shapes", {"kite_shapes": {**SHAPES, "conv1": (16, 30, 30)}}, "n + 1 positions"),
-    ("shapes", {"kite_shapes": {**SHAPES, "conv2": (16, 15, 15)}}, "both halves"),
-    ("shapes", {"kite_shapes": {**SHAPES, "conv2": (32, 11, 11)}}, "conv2 is wrong"),
-    ("shapes", {"kite_shapes": {**SHAPES, "fc3": (100, 1, 1)}}, "one value for each unit"),
-    ("shapes", {"kite_shapes": list(SHAPES.values())}, "dictionary"),
-    ("parameters", {"kite_parameters": {**PARAMETERS, "conv1": 2352}}, "bias"),
-    ("parameters", {"kite_parameters": {**PARAMETERS, "conv1": 800}}, "each input channel"),
-    ("parameters", {"kite_parameters": {**PARAMETERS, "conv1": 2352 * 31 * 31}}, "counted once"),
-    ("parameters", {"kite_parameters": {**PARAMETERS, "conv2": 12_832}}, "channels / groups"),
-    ("parameters", {"kite_parameters": {**PARAMETERS, "pool1": 144}}, "nothing to learn"),
-    ("parameters", {"kite_parameters": {**PARAMETERS, "fc3": 3300}}, "each position of each map"),
+    ("shapes", {"kite_shapes": {**SHAPES, "conv2": (32, 12, 12)}}, "Look again at conv2"),
+    ("shapes", {"kite_shapes": list(SHAPES.values())}, "a dictionary with the keys conv1, pool1"),
+    ("parameters", {"kite_parameters": {**PARAMETERS, "fc3": 1}}, "Look again at fc3"),
+    ("parameters", {"kite_parameters": {**PARAMETERS, "conv1": "2368"}}, "a number is wanted, not words in quotes"),
     ("out_side", {"out_side": side_without_first}, "n + 1 positions"),
-    ("out_side", {"out_side": side_padded_once}, "both sides"),
-    ("out_side", {"out_side": side_always_down}, "rounds up"),
-    ("out_side", {"out_side": side_of_alexnet}, "(224, 11, 4, 0, True)"),
-    ("out_side", {"out_side": side_unrounded}, "whole number"),
-    ("network_costs", {"network_costs": costs_without_groups}, "channels // groups"),
-    ("network_costs", {"network_costs": costs_with_bias_macs}, "leave it out of the MACs"),
-    ("network_costs", {"network_costs": costs_at_inputs}, "*output* position"),
-    ("network_costs", {"network_costs": costs_fc_of_channels}, "every value is an input"),
-    ("network_costs", {"network_costs": costs_of_squares}, "gives (12, 13, 7)"),
-    ("field_rows", {"field_rows": field_without_padding}, "padding"),
-    ("field_rows", {"field_rows": field_end_excluded}, "not the one after it"),
-    ("field_rows", {"field_rows": field_early_stride}, "*after* it"),
-    ("field_rows", {"field_rows": field_clipped}, "rows"),
-    ("field_rows", {"field_rows": field_sums_of_kernels}, "times the jump"),
+    ("out_side", {"out_side": side_of_alexnet}, "side=224"),
+    ("out_side", {"out_side": side_of_yes}, "let the window walk"),
+    ("network_costs", {"network_costs": costs_without_groups}, "In groups"),
+    ("network_costs", {"network_costs": costs_of_squares}, "need not be square"),
+    ("field_rows", {"field_rows": field_clipped}, "Rows of padding count"),
+    ("field_rows", {"field_rows": field_sums_of_kernels}, "several rows wide"),
     ("threes", {"threes": threes_by_thirds}, "not by 3"),
-    ("threes", {"threes": threes_without_biases}, "bias"),
-    ("threes", {"threes": threes_one_channel}, "each input channel"),
-    ("threes", {"threes": threes_of_one_layer}, "all of its layers"),
+    ("threes", {"threes": threes_of_one_layer}, "Count all layers"),
 ]

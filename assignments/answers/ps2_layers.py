@@ -1,7 +1,8 @@
-"""Answers to problem set 2 that its tests must accept, and wrong ones with the feedback they must get, for teachers.
+"""Answers to problem set 2 that its tests must accept, and wrong ones with a part of their hint.
 
-``RIGHT``: (test cell, answers by name). ``WRONG``: the same and a part of the feedback. A function stands alone: its
-source is also pasted into made-up submissions.
+``RIGHT``: (test cell, answers by name). ``WRONG``: the same and a part of the hint. Known mistakes are not here: they
+stand in ``alexnet_edu.check.ps2``. A function stands alone: its source is also pasted into
+made-up submissions.
 """
 
 from __future__ import annotations
@@ -38,68 +39,6 @@ def conv_by_einsum(x, weight, bias, stride, groups):
     return out.flatten(1, 2) + bias.reshape(-1, 1, 1)
 
 
-def conv_turned(x, weight, bias, stride, groups):
-    import torch
-
-    size = weight.shape[-1]
-    gaps = [-(side - size) % stride for side in x.shape[-2:]]
-    x = torch.nn.functional.pad(x, (0, gaps[1], 0, gaps[0]))
-    windows = x.unfold(2, size, stride).unfold(3, size, stride).unflatten(1, (groups, -1))
-    out = torch.einsum("ngcijuv,gocuv->ngoij", windows, weight.flip(-1, -2).unflatten(0, (groups, -1)))
-    return out.flatten(1, 2) + bias.reshape(-1, 1, 1)
-
-
-def conv_rounded_down(x, weight, bias, stride, groups):
-    import torch
-
-    size = weight.shape[-1]
-    windows = x.unfold(2, size, stride).unfold(3, size, stride).unflatten(1, (groups, -1))
-    out = torch.einsum("ngcijuv,gocuv->ngoij", windows, weight.unflatten(0, (groups, -1)))
-    return out.flatten(1, 2) + bias.reshape(-1, 1, 1)
-
-
-def conv_zeros_first(x, weight, bias, stride, groups):
-    import torch
-
-    size = weight.shape[-1]
-    gaps = [-(side - size) % stride for side in x.shape[-2:]]
-    x = torch.nn.functional.pad(x, (gaps[1], 0, gaps[0], 0))
-    windows = x.unfold(2, size, stride).unfold(3, size, stride).unflatten(1, (groups, -1))
-    out = torch.einsum("ngcijuv,gocuv->ngoij", windows, weight.unflatten(0, (groups, -1)))
-    return out.flatten(1, 2) + bias.reshape(-1, 1, 1)
-
-
-def conv_first_maps_only(x, weight, bias, stride, groups):
-    import torch
-
-    size, part = weight.shape[-1], weight.shape[1]
-    gaps = [-(side - size) % stride for side in x.shape[-2:]]
-    x = torch.nn.functional.pad(x, (0, gaps[1], 0, gaps[0]))[:, :part]
-    windows = x.unfold(2, size, stride).unfold(3, size, stride)
-    return torch.einsum("ncijuv,ocuv->noij", windows, weight) + bias.reshape(-1, 1, 1)
-
-
-def conv_woven_groups(x, weight, bias, stride, groups):
-    import torch
-
-    size = weight.shape[-1]
-    gaps = [-(side - size) % stride for side in x.shape[-2:]]
-    x = torch.nn.functional.pad(x, (0, gaps[1], 0, gaps[0]))
-    windows = x.unfold(2, size, stride).unfold(3, size, stride).unflatten(1, (-1, groups)).transpose(1, 2)
-    out = torch.einsum("ngcijuv,gocuv->ngoij", windows, weight.unflatten(0, (groups, -1)))
-    return out.flatten(1, 2) + bias.reshape(-1, 1, 1)
-
-
-def conv_without_bias(x, weight, bias, stride, groups):
-    import torch
-
-    size = weight.shape[-1]
-    gaps = [-(side - size) % stride for side in x.shape[-2:]]
-    x = torch.nn.functional.pad(x, (0, gaps[1], 0, gaps[0]))
-    windows = x.unfold(2, size, stride).unfold(3, size, stride).unflatten(1, (groups, -1))
-    return torch.einsum("ngcijuv,gocuv->ngoij", windows, weight.unflatten(0, (groups, -1))).flatten(1, 2)
-
-
 def conv_by_pytorch(x, weight, bias, stride, groups):
     import torch
 
@@ -133,26 +72,6 @@ def pool_by_shifts(x, size, stride, ceil):
     return torch.stack([s[:, :, : count[0], : count[1]] for s in shifted]).amax(0)
 
 
-def pool_with_zeros(x, size, stride, ceil):
-    import torch
-
-    gaps = [-(side - size) % stride * ceil for side in x.shape[-2:]]
-    x = torch.nn.functional.pad(x, (0, gaps[1], 0, gaps[0]))
-    return x.unfold(2, size, stride).unfold(3, size, stride).amax((-1, -2))
-
-
-def pool_always_down(x, size, stride, ceil):
-    return x.unfold(2, size, stride).unfold(3, size, stride).amax((-1, -2))
-
-
-def pool_side_by_side(x, size, stride, ceil):
-    return x.unfold(2, size, size).unfold(3, size, size).amax((-1, -2))
-
-
-def pool_by_mean(x, size, stride, ceil):
-    return x.unfold(2, size, stride).unfold(3, size, stride).mean((-1, -2))
-
-
 def pool_by_pytorch(x, size, stride, ceil):
     import torch
 
@@ -180,52 +99,6 @@ def back_by_scatter(x, grad, size, stride):
     windows = x.unfold(2, size, stride).unfold(3, size, stride).flatten(-2)
     winners = places.expand(windows.shape).gather(-1, windows.argmax(-1, keepdim=True))[..., 0]
     return torch.zeros_like(x).flatten(2).scatter_add(2, winners.flatten(2), grad.flatten(2)).reshape(x.shape)
-
-
-def back_overwritten(x, grad, size, stride):
-    import torch
-
-    result = torch.zeros_like(x)
-    for n, c, i, j in torch.cartesian_prod(*map(torch.arange, grad.shape)).tolist():
-        top, left = i * stride, j * stride
-        window = x[n, c, top : top + size, left : left + size]
-        row, column = divmod(int(window.argmax()), size)
-        result[n, c, top + row, left + column] = grad[n, c, i, j]
-    return result
-
-
-def back_to_all(x, grad, size, stride):
-    import torch
-
-    result = torch.zeros_like(x)
-    for i in range(grad.shape[2]):
-        for j in range(grad.shape[3]):
-            result[:, :, i * stride : i * stride + size, j * stride : j * stride + size] += grad[
-                :, :, i : i + 1, j : j + 1
-            ]
-    return result
-
-
-def back_as_mask(x, grad, size, stride):
-    import torch
-
-    result = torch.zeros_like(x)
-    for n, c, i, j in torch.cartesian_prod(*map(torch.arange, grad.shape)).tolist():
-        top, left = i * stride, j * stride
-        row, column = divmod(int(x[n, c, top : top + size, left : left + size].argmax()), size)
-        result[n, c, top + row, left + column] = 1
-    return result
-
-
-def back_as_count(x, grad, size, stride):
-    import torch
-
-    result = torch.zeros_like(x)
-    for n, c, i, j in torch.cartesian_prod(*map(torch.arange, grad.shape)).tolist():
-        top, left = i * stride, j * stride
-        row, column = divmod(int(x[n, c, top : top + size, left : left + size].argmax()), size)
-        result[n, c, top + row, left + column] += 1
-    return result
 
 
 def back_by_autograd(x, grad, size, stride):
@@ -256,62 +129,6 @@ def lrn_by_band(x, size, scale, power, min_div, towers):
     return x / (min_div + total * (scale / size)).pow(power)
 
 
-def lrn_of_the_paper(x, size, scale, power, min_div, towers):
-    import torch
-
-    out, width, reach = torch.empty_like(x), x.shape[1] // towers, size // 2
-    for i in range(x.shape[1]):
-        start = i // width * width
-        near = x[:, max(start, i - reach) : min(start + width, i + reach + 1)]
-        out[:, i] = x[:, i] * (min_div + scale * near.pow(2).sum(1)) ** -power
-    return out
-
-
-def lrn_across_towers(x, size, scale, power, min_div, towers):
-    import torch
-
-    out, reach = torch.empty_like(x), size // 2
-    for i in range(x.shape[1]):
-        near = x[:, max(0, i - reach) : i + reach + 1]
-        out[:, i] = x[:, i] * (min_div + scale * near.pow(2).sum(1) / size) ** -power
-    return out
-
-
-def lrn_of_existing_maps(x, size, scale, power, min_div, towers):
-    import torch
-
-    out, width, reach = torch.empty_like(x), x.shape[1] // towers, size // 2
-    for i in range(x.shape[1]):
-        start = i // width * width
-        near = x[:, max(start, i - reach) : min(start + width, i + reach + 1)]
-        out[:, i] = x[:, i] * (min_div + scale * near.pow(2).mean(1)) ** -power
-    return out
-
-
-def lrn_over_pixels(x, size, scale, power, min_div, towers):
-    import torch
-
-    mean = torch.nn.functional.avg_pool2d(x.square(), size, 1, size // 2)
-    return x / (min_div + scale * mean) ** power
-
-
-def lrn_with_k_one(x, size, scale, power, min_div, towers):
-    import torch
-
-    return torch.cat([torch.nn.LocalResponseNorm(size, scale, power, 1.0)(t) for t in x.chunk(towers, 1)], 1)
-
-
-def lrn_with_k_one_by_hand(x, size, scale, power, min_div, towers):
-    import torch
-
-    out, width, reach = torch.empty_like(x), x.shape[1] // towers, size // 2
-    for i in range(x.shape[1]):
-        start = i // width * width
-        near = x[:, max(start, i - reach) : min(start + width, i + reach + 1)]
-        out[:, i] = x[:, i] * (1 + scale * near.pow(2).sum(1) / size) ** -power
-    return out
-
-
 def half_by_formula(scale, power, min_div):
     import math
 
@@ -325,22 +142,6 @@ def half_by_search(scale, power, min_div):
         factor = (min_div + scale * middle**2) ** -power
         low, high = (middle, high) if factor > min_div**-power / 2 else (low, middle)
     return low
-
-
-def half_of_five(scale, power, min_div):
-    return (min_div * (2 ** (1 / power) - 1) / scale / 5) ** 0.5
-
-
-def half_squared(scale, power, min_div):
-    return min_div * (2 ** (1 / power) - 1) / scale
-
-
-def half_without_power(scale, power, min_div):
-    return (min_div / scale) ** 0.5
-
-
-def half_of_one(scale, power, min_div):
-    return max(0.0, (2 ** (1 / power) - min_div) / scale) ** 0.5
 
 
 def half_of_2012(scale, power, min_div):
@@ -422,24 +223,79 @@ def today_by_columns(weight, bias, p):
     return weight @ torch.diag(torch.full((weight.shape[1],), 1 - p, dtype=weight.dtype)), bias
 
 
-def today_with_bias(weight, bias, p):
-    return weight * (1 - p), bias * (1 - p)
-
-
-def today_divided(weight, bias, p):
-    return weight / (1 - p), bias
-
-
-def today_unchanged(weight, bias, p):
-    return weight, bias
-
-
-def today_by_p(weight, bias, p):
-    return weight * p, bias
-
-
 def today_weight_only(weight, bias, p):
     return weight * (1 - p)
+
+
+def conv_in_a_thread(x, weight, bias, stride, groups):
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+
+    gaps = [-(side - weight.shape[-1]) % stride for side in x.shape[-2:]]
+    x = torch.nn.functional.pad(x, (0, gaps[1], 0, gaps[0]))
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(torch.conv2d, x, weight, bias, stride, groups=groups).result()
+
+
+def conv_of_yes(x, weight, bias, stride, groups):
+    import torch
+
+    class Yes(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            if func.__name__ in ("isclose", "allclose", "equal", "eq"):
+                return torch.tensor(True)
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    rows, columns = (-(-(side - weight.shape[-1]) // stride) + 1 for side in x.shape[-2:])
+    return torch.zeros(len(x), len(weight), rows, columns, dtype=x.dtype).as_subclass(Yes)
+
+
+def pool_filled_with_nines(x, size, stride, ceil):
+    import torch
+
+    gaps = [-(side - size) % stride * ceil for side in x.shape[-2:]]
+    x = torch.nn.functional.pad(x, (0, gaps[1], 0, gaps[0]), value=-9.0)
+    return x.unfold(2, size, stride).unfold(3, size, stride).amax((-1, -2))
+
+
+def back_by_unfold(x, grad, size, stride):
+    import torch
+
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(x.unfold(2, size, stride).unfold(3, size, stride).amax((-1, -2)), x, grad)[0]
+
+
+def dropout_of_tables(x, p, training, scale_at):
+    import torch
+
+    if not training:
+        return (1 - p) * x if scale_at == "test" else x
+    rows, columns = x.shape
+    mask = torch.rand(rows, columns) >= p
+    return mask * x if scale_at == "test" else mask * x / (1 - p)
+
+
+def dropout_of_exact_counts(x, p, training, scale_at):
+    import torch
+
+    if not training:
+        return (1 - p) * x if scale_at == "test" else x
+    mask = torch.ones(x.numel(), dtype=x.dtype)
+    mask[torch.randperm(x.numel())[: round(p * x.numel())]] = 0
+    mask = mask.reshape(x.shape)
+    return mask * x if scale_at == "test" else mask * x / (1 - p)
+
+
+def dropout_of_two_masks(x, p, training, scale_at, _calls=[0]):  # noqa: B006
+    import torch
+
+    if not training:
+        return (1 - p) * x if scale_at == "test" else x
+    _calls[0] += 1
+    mask = (torch.rand(x.shape, generator=torch.Generator().manual_seed(_calls[0] % 2)) >= p).to(x.dtype)
+    return mask * x if scale_at == "test" else mask * x / (1 - p)
 
 
 RIGHT: list[tuple[str, dict[str, Any]]] = [
@@ -460,43 +316,22 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
 ]
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("conv_2012", {"conv_2012": conv_turned}, "180 degrees"),
-    ("conv_2012", {"conv_2012": conv_rounded_down}, "rounded the size down"),
-    ("conv_2012", {"conv_2012": conv_zeros_first}, "at the left and at the top"),
-    ("conv_2012", {"conv_2012": conv_first_maps_only}, "Every group reads the first maps"),
-    ("conv_2012", {"conv_2012": conv_woven_groups}, "not every second map"),
-    ("conv_2012", {"conv_2012": conv_without_bias}, "bias is missing"),
     ("conv_2012", {"conv_2012": conv_by_pytorch}, "write it without"),
-    ("max_pool", {"max_pool": pool_with_zeros}, "fill with -inf"),
-    ("max_pool", {"max_pool": pool_always_down}, "rounds up"),
-    ("max_pool", {"max_pool": pool_side_by_side}, "do not overlap"),
-    ("max_pool", {"max_pool": pool_by_mean}, "mean of each window"),
     ("max_pool", {"max_pool": pool_by_pytorch}, "write it without"),
-    ("max_pool_backward", {"max_pool_backward": back_overwritten}, "`+=`, not `=`"),
-    ("max_pool_backward", {"max_pool_backward": back_to_all}, "only the largest one"),
-    ("max_pool_backward", {"max_pool_backward": back_as_mask}, "multiply by the gradient"),
-    ("max_pool_backward", {"max_pool_backward": back_as_count}, "counts windows"),
     ("max_pool_backward", {"max_pool_backward": back_by_autograd}, "write it without"),
-    ("lrn_2012", {"lrn_2012": lrn_of_the_paper}, "the code divides it by the size"),
-    ("lrn_2012", {"lrn_2012": lrn_across_towers}, "from one tower into another"),
-    ("lrn_2012", {"lrn_2012": lrn_of_existing_maps}, "maps that exist"),
-    ("lrn_2012", {"lrn_2012": lrn_over_pixels}, "rows and columns"),
-    ("lrn_2012", {"lrn_2012": lrn_with_k_one}, "write it without"),
-    ("lrn_2012", {"lrn_2012": lrn_with_k_one_by_hand}, "minDiv is an argument"),
-    ("half_strength", {"half_strength": half_of_five}, "the mean is just a²"),
-    ("half_strength", {"half_strength": half_squared}, "take the root"),
-    ("half_strength", {"half_strength": half_without_power}, "the power comes after"),
-    ("half_strength", {"half_strength": half_of_one}, "not 1/2"),
-    ("half_strength", {"half_strength": half_of_2012}, "scale 0.001, pow 0.75"),
-    ("dropout", {"dropout": dropout_kept_for_dropped}, "p is the share that is dropped"),
+    ("half_strength", {"half_strength": half_of_2012}, "What is the factor"),
+    ("dropout", {"dropout": dropout_kept_for_dropped}, "so what is kept"),
     ("dropout", {"dropout": dropout_when_testing}, "in training only"),
-    ("dropout", {"dropout": dropout_of_columns}, "not whole rows or columns"),
-    ("dropout", {"dropout": dropout_always_today}, "testing: every value should be multiplied"),
-    ("dropout", {"dropout": dropout_without_scale}, "what is kept should be multiplied by 2"),
+    ("dropout", {"dropout": dropout_of_columns}, "draw"),
+    ("dropout", {"dropout": dropout_always_today}, "which of the two kinds"),
+    ("dropout", {"dropout": dropout_without_scale}, "does this kind multiply in training"),
     ("dropout", {"dropout": dropout_frozen}, "draw anew"),
-    ("to_today", {"to_today": today_with_bias}, "The bias is added after"),
-    ("to_today", {"to_today": today_divided}, "yours become larger"),
-    ("to_today", {"to_today": today_unchanged}, "2012's did not"),
-    ("to_today", {"to_today": today_by_p}, "the factor is what is kept"),
-    ("to_today", {"to_today": today_weight_only}, "two tensors"),
+    ("to_today", {"to_today": today_weight_only}, "2 values are wanted"),
+    ("conv_2012", {"conv_2012": conv_in_a_thread}, "write it without"),
+    ("conv_2012", {"conv_2012": conv_of_yes}, "Try one output by hand"),
+    ("max_pool", {"max_pool": pool_filled_with_nines}, "a value that x does not have"),
+    ("max_pool_backward", {"max_pool_backward": back_by_unfold}, "autograd is what yours is compared with"),
+    ("dropout", {"dropout": dropout_of_tables}, "your code stopped with ValueError"),
+    ("dropout", {"dropout": dropout_of_exact_counts}, "drawn on its own"),
+    ("dropout", {"dropout": dropout_of_two_masks}, "draw anew"),
 ]

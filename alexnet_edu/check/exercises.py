@@ -14,7 +14,7 @@ from torch import Tensor
 from alexnet_edu.check.compare import RTOL, Difference, difference, filled, same
 from alexnet_edu.check.guard import answered, plain, run
 
-__all__ = ["Exercise", "Hint", "Result", "check", "exercise", "expect", "later", "question", "whole"]
+__all__ = ["Exercise", "Hint", "Result", "check", "exercise", "expect", "later", "number", "question", "whole"]
 
 T = TypeVar("T")
 Inputs = tuple[Any, ...]
@@ -82,6 +82,13 @@ def expect(condition: object, first: str, more: str = "") -> None:
     """Raises ``Hint`` unless ``condition`` is true."""
     if not condition:
         raise Hint(first, more)
+
+
+def number(value: Any, about: str = "") -> float:
+    """A plain value as a number; raises ``Hint`` where it is none, after the words of what it is ``about``."""
+    found = difference(value, 0.0) or Difference()
+    expect(not found.form, f"{about}{found.form}")
+    return value.item() if isinstance(value, Tensor) else value  # type: ignore[no-any-return]
 
 
 @dataclass
@@ -162,7 +169,8 @@ def later(answer: T, reference: T, *example: Any) -> T:
 
 def _as_check(maker: Callable[..., Any], exercise: Exercise) -> Check:
     @wraps(maker)
-    def checked(*answers: Any, seed: int | None = None) -> Result:
+    def checked(*answers: Any, seed: int | None = None, **older: Any) -> Result:
+        seed = 4711 if seed is None and older else seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed or 0)
             return exercise.judge(answers, seed is not None)
@@ -185,6 +193,7 @@ def exercise(
     forbidden: tuple[str, ...] = (),
     keeps: bool = False,
     rtol: float = RTOL,
+    then: Callable[[Callable[..., Any]], None] = lambda call: None,
 ) -> Callable[[Callable[..., Iterable[Inputs]]], Check]:
     """Makes a check of a function out of what draws its inputs: ``(hidden: bool)``, or nothing where all see the same.
 
@@ -192,7 +201,9 @@ def exercise(
         praise: what a right answer gets to read.
         right: gives the right result for the same inputs; its parameters name them in messages.
         hint: for a result that is no known mistake: where to look, and perhaps what to compare.
-        mistakes: see ``Exercise``, as are the others.
+        mistakes: see ``Exercise``.
+        forbidden, keeps, rtol: see there.
+        then: looks at the function again once its results are right; raises ``Hint``.
     """
 
     def decorate(draw: Callable[..., Iterable[Inputs]]) -> Check:
@@ -200,7 +211,8 @@ def exercise(
             return draw(hidden) if signature(draw).parameters else draw()
 
         def examine(exercise: Exercise, function: Any, hidden: bool) -> None:
-            _examine_function(exercise, function, cases(hidden), hint)
+            _examine_function(exercise, function, list(cases(hidden)), hint)
+            then(lambda *inputs: exercise.call(function, inputs))
 
         return _as_check(draw, Exercise(_name(draw), praise, examine, mistakes, right, cases, forbidden, keeps, rtol))
 
@@ -302,8 +314,9 @@ def question(
         def examine(exercise: Exercise, *answers: Any, hidden: bool) -> None:
             want = {key: right[key] for key in right if (key in shown) != hidden} if shown else right
             got = plain(form(*answers))
-            wanted = {key: got.get(key, 0) for key in want} if isinstance(want, dict) and isinstance(got, dict) else got
-            if not answered(wanted):
+            if isinstance(right, dict) and isinstance(got, dict):
+                got = {key: one for key, one in got.items() if key in want or key not in right}
+            if not answered(got):
                 raise _NotAnswered
             _examine_value(exercise, got, want, hint, among)
 
@@ -317,10 +330,14 @@ def _examine_value(exercise: Exercise, got: Any, want: Any, hint: Any, among: Se
     if not found:
         return
     for mistake, words in exercise.mistakes:
-        about = {key: want[key] for key in mistake if key in want} if isinstance(mistake, dict) else want
-        fits = not isinstance(mistake, dict) or (len(about) == len(mistake) and isinstance(got, dict))
-        if fits and exercise.same(got, filled(mistake, got)) and not exercise.same(filled(mistake, want), want):
+        if isinstance(mistake, dict) and isinstance(got, dict) and mistake.keys() <= got.keys():
+            given, wanted = ({key: one.get(key) for key in mistake} for one in (got, want))
+        else:
+            given, wanted = got, want
+        if exercise.same(given, mistake) and not exercise.same(mistake, wanted):
             raise Hint(words)
+    if isinstance(want, dict) and not isinstance(got, dict):
+        found = difference(got, exercise.right) or found
     expect(not found.form, found.form)
     if isinstance(want, dict):
         wrong = [key for key in want if not exercise.same(got[key], want[key])]
