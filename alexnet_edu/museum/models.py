@@ -141,7 +141,7 @@ class MuseumNet(nn.Module):
     """A network file as a module. Its children carry the sections' names; ``NAME_neuron`` is a layer's activation.
 
     Shape:
-        images ``(N, C, H, W)`` to class scores ``(N, classes)``, before softmax.
+        images ``(N, C, H, W)`` to class scores (logits) ``(N, classes)``.
 
     Attributes:
         network: the description that it was built from.
@@ -220,8 +220,8 @@ class MuseumNet(nn.Module):
         labels = values[layer.inputs[0]].flatten(1)
         wanted = 1 if how == "logreg" else scores.shape[1]
         if labels.shape[1] != wanted:
-            problem = f"{layer.name} reads {wanted:,} labels per image, but {layer.inputs[0]} gives {labels.shape[1]:,}"
-            raise AlexNetError(f"{problem}; correct the network file.")
+            sizes = f"labels of size {wanted:,} per image, but {layer.inputs[0]} has size {labels.shape[1]:,}"
+            raise AlexNetError(f"{layer.name} compares {sizes}; correct the network file.")
         return layer.operation.coefficient * _COSTS[how](scores, labels)
 
     def _run(self, layers: Sequence[MuseumLayer], data: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -282,7 +282,7 @@ def _sized(layer: MuseumLayer, x: Tensor, count: int) -> Tensor:
     if layer.data_index == 0:
         if tuple(x.shape[1:]) != layer.output_shape:
             size = by(*layer.output_shape)
-            raise AlexNetError(f"This network was read for pictures of {size}, not {tuple(x.shape[1:])}.")
+            raise AlexNetError(f"This network was read for images of {size}, not {tuple(x.shape[1:])}.")
         return x
     if x.numel() != count * prod(layer.output_shape):
         size = by(*layer.output_shape)

@@ -139,7 +139,7 @@ def _flip(entry: Entry) -> Meaning:
 def _eltsum(entry: Entry) -> Meaning:
     count = len(entry.shapes)
     if len({prod(shape) for shape in entry.shapes}) > 1:
-        sizes = ", ".join(by(*shape) for shape in entry.shapes)
+        sizes = ", ".join(dict.fromkeys(by(*shape) for shape in entry.shapes))[:200]
         raise entry.section.error(f"all inputs must have one size; they have {sizes}.", "inputs")
     coefficients = entry.section.get_list("coeffs", float, count, (1.0,) * count)
     return Meaning(WeightedSum(entry.name, coefficients), entry.shapes[:1] * count)

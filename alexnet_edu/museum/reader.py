@@ -57,7 +57,7 @@ def read_network(
 def _check_sizes(shape: Shape, num_classes: int) -> None:
     sized = isinstance(shape, tuple) and len(shape) == 3 and all(map(_is_size, shape))
     if not sized or shape[1] != shape[2] or prod(shape) > INT_MAX:
-        problem = f"input_shape must be (channels, side, side) of a square picture, with at most {INT_MAX:,} values."
+        problem = f"input_shape must be (channels, side, side) of a square image, with at most {INT_MAX:,} values."
         raise AlexNetError(problem)
     if not _is_size(num_classes):
         raise AlexNetError(f"num_classes must be a whole number from 1 to {INT_MAX:,}.")

@@ -17,8 +17,6 @@ _LONGEST_NAME = 100
 _COMMENT = re.compile(r"(^|\s)[;#].*$")
 _HEADER = re.compile(r"\[([^\]]+)\]")
 _EQUALS = re.compile(r"[:=]")
-# Control characters, line separators of Unicode, halves of surrogate pairs: nothing that a message or drawing can show.
-_UNPRINTABLE = re.compile(r"[^\n\t -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REQUIRED: Final[Any] = object()
 # What a number in a file can be: in 2012 it became a C int or float.
 INT_MAX = 2**31 - 1
@@ -105,14 +103,14 @@ class Section:
 
 def _whole(word: str) -> int:
     value = int(word)
-    if abs(value) > INT_MAX:
+    if "_" in word or abs(value) > INT_MAX:
         raise ValueError(word)
     return value
 
 
 def _number(word: str) -> float:
     value = float(word)
-    if not abs(value) <= FLOAT_MAX:
+    if "_" in word or not abs(value) <= FLOAT_MAX:  # nan too
         raise ValueError(word)
     return value
 
@@ -194,12 +192,19 @@ def _load(source: str | Path, role: str) -> tuple[str, str]:
         reason = getattr(problem, "strerror", None) or problem
         shown = repr(str(source)[:200])
         raise AlexNetError(f"The {role} {shown} can't be read ({reason}); give a path or the text.") from None
-    name = _UNPRINTABLE.sub("?", path.name).replace("\n", "?")
+    name = _printable(path.name)
     return _cleaned(data.decode("utf-8", errors="replace"), f"{role} {name}"), name
 
 
 def _cleaned(text: str, what: str) -> str:
-    """The text with one kind of line break, and a question mark for every character that can't be shown."""
+    """The text in lines of characters that a message or a drawing can show."""
     if len(text) > _MAX_BYTES:
         raise AlexNetError(f"The {what} is larger than {_MAX_BYTES >> 10} KiB; no network file of 2012 is.")
-    return _UNPRINTABLE.sub("?", text.replace("\r\n", "\n"))
+    return "\n".join(map(_printable, text.replace("\r\n", "\n").split("\n")))
+
+
+def _printable(line: str) -> str:
+    """The line with a space for each tab and the like, and a question mark for each control character and its kind."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in line)

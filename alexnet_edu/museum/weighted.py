@@ -40,7 +40,7 @@ def parse_filters(entry: Entry) -> Meaning:
     branches = [_branch(entry.name, one, Init(std, start), local) for one, std in zip(keys, stds, strict=True)]
     outputs = [branch.output_shape(shape) for branch, shape in zip(branches, views, strict=True)]
     if len(set(outputs)) > 1:
-        sizes = ", ".join(by(*shape) for shape in outputs)
+        sizes = ", ".join(dict.fromkeys(by(*shape) for shape in outputs))[:200]
         raise section.error(f"all inputs must give outputs of one size, to be summed; they give {sizes}.", "inputs")
     position_bias = local or not section.get("sharedBiases", bool, True)
     return _weighted(entry, branches, views, start, position_bias)

@@ -93,12 +93,12 @@ def _label_shape(section: Section, label: str, shapes: list[Shape]) -> Shape:
     """
     kind = section.get("type", str)
     if kind != "eltsum" and not kind.startswith("cost."):
-        problem = f"input {label} is not the picture (dataIdx 0); only a cost or an eltsum can read labels"
+        problem = f"input {label} is not the image (dataIdx 0); only a cost or an eltsum can read labels"
         raise section.error(f"{problem} whose number no layer above has fixed.", "inputs")
     candidates = shapes if kind == "eltsum" else shapes[-1:]
     known = next((shape for shape in candidates if shape != _UNKNOWN), None)
     if known is None:
-        raise section.error(f"{kind} compares the labels {label} with nothing that the picture gives.", "inputs")
+        raise section.error(f"{kind} compares the labels {label} with nothing that the image gives.", "inputs")
     return (1,) if kind == "cost.logreg" else known
 
 
@@ -128,7 +128,7 @@ def _activation(section: Section, notes: Notes) -> Layer | None:
 
 
 def _check_ends(sections: Sections, done: Layers) -> None:
-    """Every layer has to lead to a cost, and every cost has to be led to by the picture."""
+    """Every layer has to lead to a cost, and every cost has to be led to by the image."""
     used = {name for layer in done.values() for name in layer.inputs}
     seen: set[str] = set()
     for name, layer in done.items():
@@ -137,4 +137,4 @@ def _check_ends(sections: Sections, done: Layers) -> None:
         if layer.data_index == 0 or not seen.isdisjoint(layer.inputs[-1:] if layer.is_cost else layer.inputs):
             seen.add(name)
         elif layer.is_cost:
-            raise sections[name].error("nothing that the picture gives reaches this cost.", "inputs")
+            raise sections[name].error("nothing that the image gives reaches this cost.", "inputs")
