@@ -146,6 +146,15 @@ def hosts(address: Address, path: str) -> str:
     return " · ".join(f"[{name}]({link})" for name, link in links.items())
 
 
+def doors(address: Address) -> str:
+    """The ways in that need nothing installed."""
+    rooms = hosts(address, f"notebooks/{INDEX}").rpartition(" · ")[0]
+    return f"""\
+- Touch it: **[the living network]({address.site}live/index.html)**, in any browser, also on a phone.
+- Read it: [the course as a site]({address.site}).
+- Run it elsewhere: {rooms}."""
+
+
 def navigation(lessons: Sequence[Lesson], position: int) -> str:
     """Previous, index, next: relative links, which work in JupyterLab, on GitHub and in a clone without a network."""
     links = [f"[All notebooks]({INDEX})"]
@@ -243,7 +252,7 @@ def stamped(address: Address | None) -> dict[Path, str]:
     files[instructors] = filled(instructors, {"sets": sets_table(list(assignments.values()))})
     clone = CLONE.format(source=address.source) if address else ""
     blocks = {
-        "open": f"Open all notebooks in {hosts(address, 'notebooks')}." if address else UNPUBLISHED,
+        "open": doors(address) if address else UNPUBLISHED,
         "install": COMMANDS.format(clone=clone),
         "pip": PIP.format(package=f'"alexnet-edu @ git+{address.source}"' if address else ".    # in this folder"),
         "notebooks": table(address, lessons, "notebooks/"),
