@@ -18,7 +18,7 @@ from notebook_files import ROOT
 from pages import prepare
 from sphinx.cmd.build import build_main
 
-from alexnet_edu.page import page_files
+from alexnet_edu.page import page_files, write_folder
 
 BUILD = ROOT / "build"
 SITE, SOURCE, PICTURES, PRINTED = (BUILD / name for name in ("site", "site-source", "site-pictures", "site-printed"))
@@ -50,10 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     shutil.copytree(ROOT / "docs" / "images", PICTURES / "_pictures")
     prepare(SOURCE)
     sphinx("html", SITE)
-    for name, data in page_files().items():
-        target = SITE / "live" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+    write_folder(page_files(), SITE / "live")
     print(f"{SITE.relative_to(ROOT)}: {sum(1 for _ in SITE.rglob('*.html'))} pages")
     if given.pdf:
         from printing import print_course
