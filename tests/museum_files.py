@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from alexnet_edu.museum.layers import InputSum
+from alexnet_edu.museum.models import MuseumNet
+
 DATA = Path(__file__).parent / "data" / "museum"
 CIFAR = (3, 24, 24)
 SIDE = (3, 8, 8)
@@ -81,3 +84,10 @@ def conv_of(inputs: int, **keys: object) -> str:
 def narrow(path: Path) -> str:
     """The file with fewer fully connected units, so that a test of its convolutions takes no seconds."""
     return re.sub(r"outputs = (2048|4096|1000)", "outputs = 32", path.read_text())
+
+
+def weighted(model: MuseumNet, name: str = "it") -> InputSum:
+    """The module of a layer with weights."""
+    module = model.get_submodule(name)
+    assert isinstance(module, InputSum)
+    return module

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from museum_files import conv_of, layer, section
+from museum_files import conv_of, layer, section, weighted
 from torch import Tensor
 
 from alexnet_edu.layers import LocalResponseNorm
@@ -41,30 +41,30 @@ def test_conv_rounds_up_and_sums_its_inputs(picture: Tensor) -> None:
     text = conv_of(2, filters=16, filterSize=3, channels=4, stride=3, padding=1)
     model, y = run(text, picture)
     padded = F.pad(picture, (1, 2, 1, 2))
-    want = sum(F.conv2d(padded, model.it.weight(i), stride=3) for i in range(2)) + 0.5
+    first, second = (F.conv2d(padded, weighted(model).weight(i), stride=3) for i in range(2))
     assert y.shape == (2, 16, 3, 3)
-    torch.testing.assert_close(y, want)
+    torch.testing.assert_close(y, first + second + 0.5)
 
 
 def test_filters_count_for_each_group(picture: Tensor) -> None:
     text = conv_of(1, filters=16, filterSize=3, channels=4, groups=2)
     model, y = run(text, picture)
-    weight = model.it.weight(0)
+    weight = weighted(model).weight(0)
     assert weight.shape == (32, 2, 3, 3)
     torch.testing.assert_close(y[:, :16], F.conv2d(picture[:, :2], weight[:16]) + 0.5)
 
 
 def test_own_biases_for_each_position(picture: Tensor) -> None:
     model, _ = run(conv_of(1, filters=16, filterSize=5, channels=4, sharedBiases=0), picture)
-    assert model.it.bias.shape == (16, 3, 3)
+    assert weighted(model).bias.shape == (16, 3, 3)
 
 
 def test_random_sparse_connections(picture: Tensor) -> None:
     text = conv_of(1, filters=16, filterSize=3, channels=4, groups=4, randSparse=1, filterChannels=2)
     model, y = run(text, picture)
-    maps = model.it.branches[0][0].maps
+    maps = model.get_buffer("it.branches.0.0.maps")
     assert [sorted(part.tolist()) for part in maps.split(4)] == [[0, 1, 2, 3]] * 2
-    third = F.conv2d(picture[:, maps[4:6]], model.it.weight(0)[32:48]) + 0.5
+    third = F.conv2d(picture[:, maps[4:6]], weighted(model).weight(0)[32:48]) + 0.5
     torch.testing.assert_close(y[:, 32:48], third)
 
 
@@ -72,7 +72,7 @@ def test_random_sparse_connections(picture: Tensor) -> None:
 def test_local_has_a_filter_at_every_position(picture: Tensor, groups: int) -> None:
     text = conv_of(1, filters=16, filterSize=3, channels=4, stride=3, padding=1, groups=groups).replace("conv", "local")
     model, y = run(text, picture)
-    weight = model.it.weight(0).reshape(groups, 3, 3, 16, 4 // groups, 3, 3)
+    weight = weighted(model).weight(0).reshape(groups, 3, 3, 16, 4 // groups, 3, 3)
     padded = F.pad(picture, (1, 2, 1, 2))
     for row in range(3):
         for column in range(3):
@@ -83,7 +83,7 @@ def test_local_has_a_filter_at_every_position(picture: Tensor, groups: int) -> N
 
 def test_fc_sums_its_inputs_flattened_in_order(picture: Tensor) -> None:
     model, y = run(layer("image, image", type="fc", outputs=5, initW="0.1, 0.1", initB=1), picture)
-    torch.testing.assert_close(y, picture.flatten(1) @ (model.it.weight(0) + model.it.weight(1)).T + 1)
+    torch.testing.assert_close(y, picture.flatten(1) @ (weighted(model).weight(0) + weighted(model).weight(1)).T + 1)
 
 
 def pooled(x: Tensor, reduce: Callable[[Tensor], Tensor], size: int, stride: int, start: int, outputs: int) -> Tensor:
@@ -220,8 +220,8 @@ def test_shared_weights_count_once_and_are_one(picture: Tensor) -> None:
     network = read_network(text, input_shape=(4, 7, 7))
     assert [network[name].parameters for name in ("one", "two", "three")] == [592, 16, 802]
     model = build_network(network)
-    assert model.two.weight(0) is model.one.weight(0)
-    assert model.three.weight(1) is model.three.weight(0)
+    assert weighted(model, "two").weight(0) is weighted(model, "one").weight(0)
+    assert weighted(model, "three").weight(1) is weighted(model, "three").weight(0)
     assert sum(p.numel() for p in model.parameters()) == network.total_parameters
     model.double()(picture).sum().backward()
     params = section("one", epsW=1, epsB=1, momW=0, momB=0) + section("two", epsW=2, epsB=1, momW=0, momB=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from museum_files import CIFAR, DATA, narrow, section
+from museum_files import CIFAR, DATA, narrow, section, weighted
 
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.museum import NETWORK_145, PARAMS_145, build_network, read_network
@@ -23,18 +23,19 @@ def test_the_update_by_hand() -> None:
     )
     network = read_network(text, params, input_shape=(1, 1, 1))
     model = build_network(network)
-    first, second = (model.fc.weight(i) for i in range(2))
+    fc = weighted(model, "fc")
+    first, second = (fc.weight(i) for i in range(2))
     with torch.no_grad():
         first.fill_(2.0)
         second.fill_(1.0)
-        model.fc.bias.fill_(-1.0)
+        fc.bias.fill_(-1.0)
     optimiser = Sgd2012(model.param_groups())
     x = torch.tensor([3.0]).view(1, 1, 1, 1)
     # cost = y^2 / 2 with y = 3 * first + 3 * second + bias = 8: d/d first = 24, d/d bias = 8
     model.cost(x).backward()
     optimiser.step()
     v, b = -0.01 * 0.1 * 2 - 0.1 * 24, -0.2 * 8  # -2.402 and -1.6
-    assert (first.item(), second.item(), model.fc.bias.item()) == pytest.approx((2 + v, 1.0, -1 + b))
+    assert (first.item(), second.item(), fc.bias.item()) == pytest.approx((2 + v, 1.0, -1 + b))
     optimiser.zero_grad()
     y = 3 * (2 + v) + 3 - 1 + b  # -0.806
     model.cost(x).backward()
@@ -42,7 +43,7 @@ def test_the_update_by_hand() -> None:
     v2 = 0.5 * v - 0.01 * 0.1 * (2 + v) - 0.1 * 3 * y
     b2 = 0.25 * b - 0.2 * y
     assert (first.item(), second.item()) == pytest.approx((2 + v + v2, 1.0))
-    assert model.fc.bias.item() == pytest.approx(-1 + b + b2)
+    assert fc.bias.item() == pytest.approx(-1 + b + b2)
 
 
 def test_a_rate_of_zero_freezes_what_still_moves() -> None:
