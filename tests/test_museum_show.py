@@ -29,6 +29,8 @@ def test_table_and_diagram() -> None:
     ]
     assert "<table>" in network._repr_html_()
     assert network_svg(network).count("<rect") == len(network.layers)
+    labelled = network_svg(read_network(DATA / "label-difference.cfg", input_shape=SIDE))
+    assert "conv, relu: 16 × 6 × 6" in labelled and "fc, logistic: 5" in labelled
     with pytest.raises(AlexNetError, match="choose one of image"):
         network["conv9"]
 

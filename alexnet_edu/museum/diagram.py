@@ -6,7 +6,9 @@ from collections import defaultdict
 from html import escape
 
 from alexnet_edu.museum.graph import MuseumLayer, NetworkFile
+from alexnet_edu.museum.specs import Neuron
 from alexnet_edu.palette import BLACK, CYCLE, GREY, INK, by
+from alexnet_edu.specs import Layer
 
 __all__ = ["network_svg"]
 
@@ -65,10 +67,14 @@ def _line(source: MuseumLayer, layer: MuseumLayer, places: Places) -> str:
 
 def _box(layer: MuseumLayer, x: float, y: float) -> str:
     colour = GREY if layer.gpu is None or layer.gpu < 0 else _GPUS[layer.gpu % len(_GPUS)]
-    what = layer.type if layer.activation is None else f"{layer.type}, {layer.activation.kind.lower()}"
+    what = layer.type if layer.activation is None else f"{layer.type}, {_function(layer.activation)}"
     return (
         f'<rect x="{x - _WIDTH / 2:g}" y="{y - _HEIGHT / 2:g}" width="{_WIDTH}" height="{_HEIGHT}" rx="5" '
         f'fill="#fff" stroke="{colour}" stroke-width="2"/>'
         f'<text x="{x:g}" y="{y - 3:g}" font-weight="bold">{escape(layer.name)}</text>'
         f'<text x="{x:g}" y="{y + 12:g}">{escape(what)}: {by(*layer.output_shape)}</text>'
     )
+
+
+def _function(activation: Layer) -> str:
+    return activation.function if isinstance(activation, Neuron) else activation.kind.lower()
