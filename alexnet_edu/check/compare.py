@@ -141,8 +141,9 @@ def _of_sequences(got: Any, want: Sequence[Any], rtol: float) -> Difference | No
     for place, (one, other) in enumerate(zip(got, want, strict=True), start=1):
         if found := difference(one, other, rtol=rtol):
             simple = not any(isinstance(part, (list, tuple, dict, Tensor)) for part in (*got, *want))
-            whole = f"Yours gives {_listed(got)}; right is {_listed(example(want))}."
-            pair = whole if simple and len(want) < 12 else found.pair
+            pair = found.pair
+            if simple and len(want) < 12:
+                pair = f"Yours gives {_listed(got)}; right is {_listed(example(want))}."
             return replace(found, form=found.form and f"value {place}: {found.form}", pair=pair)
     return None
 
@@ -174,7 +175,7 @@ def _of_tensors(got: Any, want: Tensor, rtol: float) -> Difference | None:
         return Difference(f"the shape is {tuple(got.shape)}, it should be {tuple(want.shape)}.")
     if got.is_complex():
         return Difference("real numbers are wanted, not complex ones.")
-    given, right = got.double(), want.double()
+    given, right = got.double(), want.detach().double()
     scale = float(right[right.isfinite()].abs().max()) if right.isfinite().any() else 1.0
     wrong = ~given.isclose(right, rtol=rtol, atol=0.1 * rtol * max(scale, 1e-12), equal_nan=True)
     if not wrong.any():

@@ -140,7 +140,6 @@ def _halves(state: State, *, dim: int = 0) -> list[State]:
 @exercise(
     "each GPU holds half of the kernels, with everything that these read.",
     right=_halves,
-    keeps=True,
     hint=("Compare one weight with the whole one, kernel by kernel.", "The left GPU has the first half of them."),
     mistakes=[
         (lambda state: [{k: state[k][half::2] for k in _halves(state)[0]} for half in (0, 1)],

@@ -209,6 +209,6 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("groups_of", {"groups_of": groups_as_list}, "a dictionary with the keys"),
     ("two_towers", {"two_towers": network_deaf_conv3}, "RuntimeError in line"),
     ("two_towers", {"two_towers": network_of_two_pictures}, "RuntimeError in line"),
-    ("split", {"split": split_emptied}, "changes its input state"),
+    ("split", {"split": split_emptied}, "Compare one weight"),
     ("without_exchange", {"without_exchange": silent_in_place}, "changes its input weight"),
 ]
