@@ -49,6 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(problems, tmp_path / "ps1.ipynb")
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "instructors.md").write_text("<!-- sets:begin -->\n<!-- sets:end -->")
+    (tmp_path / "docs" / "architecture.md").write_text("<!-- rooms:begin -->\n<!-- rooms:end -->")
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     return tmp_path
 

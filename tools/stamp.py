@@ -1,8 +1,9 @@
-"""Carries the repository's address, and what the notebooks say of themselves, to every place that shows them.
+"""Carries the repository's address, and what files say of themselves, to every place that shows them.
 
-``python tools/stamp.py`` writes links, the set-up cell and the navigation bar into the notebooks, the set-up cell into
-the problem sets, links, install commands and the table of notebooks into the README, and the table of problem sets into
-the page for instructors. ``--check`` writes nothing and exits 1 if anything would change.
+``python tools/stamp.py`` writes links, the set-up cell and the navigation bar into the notebooks; the set-up cell into
+the problem sets; links, install commands and the table of notebooks into the README; the table of problem sets into
+the page for instructors; the rooms of the package into the page on architecture. ``--check`` writes nothing and exits 1
+if anything would change.
 
 The address comes from ``--repository owner/name``, or from git's remote ``upstream`` or ``origin``, and is kept in
 pyproject.toml, with the release or commit that set-up cells install. A copy that has none says what is missing.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import nbformat
 from notebook_files import ROOT, Cell, Notebook, assignment_paths, normalise, notebook_paths, read, tags, text, title
+from rooms import rooms_table
 
 BRANCH = "main"
 INDEX = "index.ipynb"
@@ -248,7 +250,8 @@ def stamped(address: Address | None) -> dict[Path, str]:
     for path, assignment in assignments.items():
         place(assignment, "setup", 1, setup(address))
         files[path] = text(assignment)
-    instructors, readme, pyproject = ROOT / "docs" / "instructors.md", ROOT / "README.md", ROOT / "pyproject.toml"
+    instructors, architecture = ROOT / "docs" / "instructors.md", ROOT / "docs" / "architecture.md"
+    readme, pyproject = ROOT / "README.md", ROOT / "pyproject.toml"
     files[instructors] = filled(instructors, {"sets": sets_table(list(assignments.values()))})
     clone = CLONE.format(source=address.source) if address else ""
     blocks = {
@@ -258,6 +261,7 @@ def stamped(address: Address | None) -> dict[Path, str]:
         "notebooks": table(address, lessons, "notebooks/"),
     }
     files[readme] = filled(readme, blocks)
+    files[architecture] = filled(architecture, {"rooms": rooms_table()})
     if address:
         files[pyproject] = with_address(pyproject.read_text(encoding="utf-8"), address)
     return files

@@ -24,7 +24,8 @@ MOVE_IT = (
     'The explorer as it begins. <a href="../live/index.html">The living network</a> answers at a touch, here and now.'
 )
 GENERATED = {"badges", "setup", "navigation"}
-REFERENCE = ("alexnet_edu/assets/MODEL_CARD.md", "docs/glossary.md", "docs/errata.md", "CHANGELOG.md")
+MODEL_CARD = "alexnet_edu/assets/MODEL_CARD.md"
+REFERENCE = (MODEL_CARD, "docs/glossary.md", "docs/errata.md", "CONTRIBUTING.md", "CHANGELOG.md")
 # Every other page of docs/ is a guide: these come first, the others by name.
 FIRST_GUIDES = ("students", "instructors")
 PICTURE = re.compile(r'src="data:image/(png|jpeg|webp|svg)(?:\+xml)?;base64,([^"]+)"')
