@@ -24,6 +24,7 @@ from alexnet_edu.images import load_image
 from alexnet_edu.inference import class_probabilities, predict
 from alexnet_edu.page import page_files, single_file
 from alexnet_edu.page.description import in_words
+from alexnet_edu.variants import get_spec
 from alexnet_edu.weights import Pretrained, load_pretrained
 
 FILES = page_files()
@@ -437,3 +438,29 @@ def test_one_file_opens_from_a_disk(chromium: Any, tmp_path: Path, small: Pretra
     assert page.faults == []
     assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
     page.context.close()
+
+
+def test_a_filter_says_what_it_listens_to(page: Any, small: Pretrained) -> None:
+    page.evaluate("location.hash = '#photo=sunflower&layer=relu4&channel=121'")
+    page.locator(".made h3", has_text="What channel 121 listens to in conv3").wait_for()
+    weight = small.model.get_parameter("conv4.weight")[121].detach()
+    first = 96 if 121 >= 96 else 0  # the tower's channels
+    heaviest = [first + i for i in weight.square().sum((1, 2)).argsort(descending=True)[:6].tolist()]
+    buttons = page.locator(".made button")
+    assert buttons.locator("span").all_inner_texts() == list(map(str, heaviest))
+    buttons.nth(0).click()
+    page.wait_for_url(re.compile(f"layer=relu3&channel={heaviest[0]}$"))
+    page.locator("#layer-name", has_text="conv3").wait_for()
+
+
+def test_other_alexnets_can_be_compared(page: Any) -> None:
+    page.get_by_label("Compare with").select_option(label=get_spec("paper").title)
+    image = page.locator("#costs img")
+    image.scroll_into_view_if_needed()
+    page.locator("#costs th", has_text="fc6").wait_for()
+    table = layer_table(get_spec("paper"))
+    assert f"{table['fc6'].parameters:,} · " in page.locator("#costs tr", has_text="fc6").inner_text()
+    assert f"{table.total_macs / 1e6:.1f} million" in page.locator("#costs .summary").inner_text()
+    assert image.evaluate("async (one) => { await one.decode(); return one.naturalWidth; }") > 0
+    page.get_by_label("Compare with").select_option(index=0)
+    assert image.is_hidden()

@@ -68,7 +68,11 @@ def _base64(data: bytes) -> str:
 def _carried(files: Mapping[str, bytes]) -> list[str]:
     """A script element for each file that the page asks for; pictures are compressed already."""
     pictures = [path for path in files if path.startswith("pictures/")]
-    data = {_WORKER: bundle(files, _WORKER).encode(), **{path: files[path] for path in (*_CARRIED, *pictures)}}
+    drawings = [path for path in files if path.startswith("networks/")]
+    data = {
+        _WORKER: bundle(files, _WORKER).encode(),
+        **{path: files[path] for path in (*_CARRIED, *pictures, *drawings)},
+    }
     return [
         f'<script type="application/octet-stream" data-file="{path}"{"" if path in pictures else " data-gzip"}>'
         f"{_base64(content if path in pictures else gzip.compress(content, mtime=0))}</script>\n"

@@ -10,6 +10,7 @@ from alexnet_edu.geometry import LayerInfo, layer_table
 from alexnet_edu.images import MAX_BYTES, MAX_PIXELS
 from alexnet_edu.specs import Layer, Spec
 from alexnet_edu.tiles import LEVELS, colour_scale
+from alexnet_edu.variants import SPECS
 
 __all__ = ["describe", "in_words"]
 
@@ -79,6 +80,7 @@ def describe(
     return {
         "name": name,
         "title": spec.title,
+        "others": other_networks(spec),
         "layers": [_layer(layer, info) for layer, info in zip(sized.layers, table, strict=True)],
         "preprocess": dict(preprocess),
         "categories": list(categories),
@@ -88,6 +90,26 @@ def describe(
         "limits": {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "longest": 100},
         "colours": {"unsigned": _colours(signed=False), "signed": _colours(signed=True)},
     }
+
+
+def other_networks(spec: Spec) -> list[dict[str, Any]]:
+    """The variants besides ``spec``: what each is, and what its layers cost."""
+    return [
+        {
+            "name": other.name,
+            "title": other.title,
+            "notes": other.notes,
+            "source": other.source,
+            "file": f"networks/{other.name}.svg",
+            "layers": [
+                {"name": row.name, "parameters": row.parameters, "macs": row.macs}
+                for row in layer_table(other)
+                if row.parameters
+            ],
+        }
+        for other in SPECS.values()
+        if other.name != spec.name
+    ]
 
 
 def _layer(layer: Layer, info: LayerInfo) -> dict[str, Any]:

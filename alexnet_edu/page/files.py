@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from alexnet_edu.diagram import architecture_svg
 from alexnet_edu.images import sample_images
 from alexnet_edu.page.description import describe
-from alexnet_edu.variants import get_spec
+from alexnet_edu.variants import SPECS, get_spec
 
 __all__ = ["page_files"]
 
@@ -41,6 +42,7 @@ def page_files(weights: str = "small") -> dict[str, bytes]:
         "network.json": json.dumps(description, ensure_ascii=False).encode(),
         "network.safetensors": tensors,
         **{entry["file"]: data for entry, data in pictures},
+        **{other["file"]: architecture_svg(SPECS[other["name"]]).encode() for other in description["others"]},
     }
     kept = sorted(path for path in files if path != "offline.js" and not path.endswith((".d.ts", ".wat")))
     return {**files, "files.json": json.dumps(["./", *kept]).encode()}

@@ -7,8 +7,8 @@ import { fromHash, toHash } from "./link.js";
 import { mainStep, percent, stagesOf } from "./plan.js";
 import { Answers } from "./views/answers.js";
 import { Chooser } from "./views/chooser.js";
-import { showCosts } from "./views/costs.js";
-import { LayerView } from "./views/maps.js";
+import { Costs } from "./views/costs.js";
+import { LayerView } from "./views/layer.js";
 import { Drawing } from "./views/network.js";
 import { Stage } from "./views/stage.js";
 import { Tour } from "./views/tour.js";
@@ -47,8 +47,11 @@ class Page {
     this.stage = new Stage(element("answer"), told.preprocess.size, newestOnly((change) => this.#change(change)));
     this.answers = new Answers(element("answer"), told);
     this.drawing = new Drawing(element("network"), told, colours.unsigned, link);
-    this.layerView = new LayerView(element("layer"), told, colours, filters, { go: (part) => this.go(part) });
-    showCosts(element("costs"), told, link);
+    this.layerView = new LayerView(element("layer"), told, colours, filters, {
+      go: (part) => this.go(part),
+      inputs: (layer, channel) => engine.ask("inputs", { layer, channel }),
+    });
+    new Costs(element("costs"), told, link);
     element("matters").addEventListener("click", () => this.#matters());
     addEventListener("hashchange", () => this.go(fromHash(location.hash, told), false));
     element("network").addEventListener("click", () => this.#toLayer());
@@ -224,9 +227,9 @@ class Page {
   async survey() {
     for (const { photo } of [...this.chooser.photos.values()]) {
       const file = typeof photo.file === "string" ? new Blob([await load(photo.file)]) : photo.file;
-      this.layerView.surveys.set(photo.name, await this.engine.ask("survey", { file }));
+      this.layerView.exciting.surveys.set(photo.name, await this.engine.ask("survey", { file }));
       await new Promise((resolve) => setTimeout(resolve, 20));
-      this.layerView.drawExciting();
+      this.layerView.surveyed();
     }
     document.documentElement.dataset.surveyed = "";
   }

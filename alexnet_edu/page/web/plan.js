@@ -64,6 +64,40 @@ export function label(told, category) {
 }
 
 /**
+ * A channel or unit of a layer by its number, and by its label in the last layer.
+ *
+ * @param {Description} told
+ * @param {Layer} layer
+ * @param {number} channel
+ */
+export function channelName(told, layer, channel) {
+  if (layer.output.length === 3) return `channel ${channel}`;
+  return isLast(told, layer) ? `unit ${channel}: ${label(told, channel)}` : `unit ${channel}`;
+}
+
+/**
+ * @param {Description} told
+ * @param {Layer} layer
+ */
+export const isLast = ({ layers }, layer) => layer === layers[layers.length - 1];
+
+/**
+ * What a unit sees, in pixels of the crop, cut at its edges.
+ *
+ * @param {Layer} layer
+ * @param {number} row
+ * @param {number} column
+ * @param {number} size of the crop
+ */
+export function fieldOf({ start, field, jump }, row, column, size) {
+  if (start === null || field === null || jump === null) return { left: 0, top: 0, right: size, bottom: size };
+  const [top, left] = [row, column].map((at) => start + at * jump);
+  return {
+    left: Math.max(0, left), top: Math.max(0, top), right: Math.min(size, left + field), bottom: Math.min(size, top + field),
+  };
+}
+
+/**
  * What a layer does, in two or three sentences.
  *
  * @param {Layer} layer

@@ -7,6 +7,8 @@ import { faces, peaks } from "./engine/summary.js";
 import { mainStep, stagesOf } from "./plan.js";
 /** @import { Answer, Change, Description, Rgb, Values } from "./engine/types.d.ts" */
 
+const INPUTS = 6; // channels that a filter weighs most
+
 /** @type {Description} */
 let told;
 /** @type {Network} */
@@ -50,6 +52,11 @@ const ACTIONS = {
   async layer({ layer }) {
     const values = copy(layer);
     return [values, [values.data.buffer]];
+  },
+
+  /** What a filter of a convolution is made of. */
+  async inputs({ layer, channel }) {
+    return [network.inputs(layer, channel, INPUTS), []];
   },
 
   /** Where every channel of every layer is strongest in a picture; what is shown stays. */

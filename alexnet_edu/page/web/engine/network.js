@@ -1,7 +1,7 @@
 // @ts-check
 import { makeKernel } from "./kernel.js";
 import { SIMPLE } from "./layers.js";
-/** @import { Kernel, Layer, Shape, Tensor, Values } from "./types.d.ts" */
+/** @import { Input, Kernel, Layer, Shape, Tensor, Values } from "./types.d.ts" */
 
 const LANES = 8; // places of a convolution that the kernel works on at once
 const BLOCK = 4; // outputs likewise
@@ -67,6 +67,19 @@ class Product {
       }
     }
   }
+
+  /**
+   * The weights of one output, as they were before `pack`.
+   *
+   * @param {Float32Array} memory
+   * @param {number} output
+   */
+  unpack(memory, output) {
+    const inGroup = output % this.outputs;
+    const block = Math.floor(output / this.outputs) * this.blocks + Math.floor(inGroup / BLOCK);
+    const start = this.weights + block * BLOCK * this.depth + (inGroup % BLOCK);
+    return Float32Array.from({ length: this.depth }, (_, i) => memory[start + i * BLOCK]);
+  }
 }
 
 /** A network that runs: `run` gives the values of every layer. */
@@ -114,6 +127,27 @@ export class Network {
     return new Map(
       this.layers.map(({ name, output }) => [name, { shape: output, data: new Float32Array(count(output)) }]),
     );
+  }
+
+  /**
+   * The channels of the layer before that a filter weighs most, by the sum of squares of their weights.
+   *
+   * @param {string} name of a convolution
+   * @param {number} filter
+   * @param {number} count
+   * @returns {Input[]} the heaviest first
+   */
+  inputs(name, filter, count) {
+    const product = /** @type {Product} */ (this.products.get(name));
+    const { side, depth, outputs } = product;
+    const weights = product.unpack(this.kernel.memory, filter);
+    const first = (Math.floor(filter / outputs) * depth) / side ** 2;
+    return Array.from({ length: depth / side ** 2 }, (_, i) => {
+      const kernel = weights.slice(i * side ** 2, (i + 1) * side ** 2);
+      return { channel: first + i, side, kernel, weight: kernel.reduce((sum, value) => sum + value * value, 0) };
+    })
+      .sort((a, b) => b.weight - a.weight)
+      .slice(0, count);
   }
 
   /**

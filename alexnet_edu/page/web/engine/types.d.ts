@@ -44,6 +44,8 @@ export interface Description {
   name: string;
   title: string;
   layers: Layer[];
+  /** the other AlexNets in use, for comparing */
+  others: Other[];
   preprocess: Preprocess;
   categories: string[];
   /** the labels as people say them, where they differ from the data set's names */
@@ -54,6 +56,17 @@ export interface Description {
   limits: { bytes: number; pixels: number; longest: number };
   colours: { unsigned: string; signed: string };
   pictures: Picture[];
+}
+
+/** Another AlexNet: what it is and what its layers with weights cost. */
+export interface Other {
+  name: string;
+  title: string;
+  notes: string;
+  source: string;
+  /** a drawing to scale */
+  file: string;
+  layers: { name: string; parameters: number; macs: number }[];
 }
 
 export interface Picture {
@@ -143,6 +156,14 @@ export interface Peak {
 export interface Survey {
   seen: Rgb;
   peaks: Record<string, Peak>;
+}
+
+/** A channel that a filter looks at, and the weights it has for it. */
+export interface Input {
+  channel: number;
+  side: number;
+  /** `side` rows of as many weights */
+  kernel: Float32Array;
 }
 
 /** What the reader looks at; a link holds it. */
