@@ -26,6 +26,7 @@ __all__ = ["Sample", "load_image", "sample_images"]
 MAX_BYTES = 100_000_000  # of an encoded picture
 MAX_UPLOAD_BYTES = 10_000_000  # of one that a browser sends: a Jupyter server hangs up on more than 10 MiB
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte of RGB
+LONGEST = 100  # times the shorter side; resized for a network, a longer strip would take gigabytes
 URL_SECONDS = 30.0
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 SAMPLES = Path(__file__).with_name("assets") / "samples"

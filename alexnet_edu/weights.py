@@ -20,7 +20,7 @@ from torch import Tensor
 
 from alexnet_edu.download import DownloadError, download
 from alexnet_edu.errors import ImageError, WeightsError
-from alexnet_edu.images import load_image
+from alexnet_edu.images import LONGEST, load_image
 from alexnet_edu.models import AlexNet, build_layer, get_model, unwrapped
 from alexnet_edu.palette import by
 from alexnet_edu.variants import SPECS, get_spec
@@ -30,7 +30,6 @@ __all__ = ["Preprocess", "Pretrained", "load_pretrained"]
 ASSETS = Path(__file__).with_name("assets")
 AUTO_SECONDS = 90.0  # what "auto" may spend on a download
 _MAX_BYTES = 1_000_000_000
-_LONGEST = 100  # a picture with longer sides would become a strip of gigabytes
 _HASH = re.compile(r"-([a-f0-9]{8,})\.")  # torch.hub's rule: a file carries the start of its SHA-256 in its name
 
 
@@ -66,7 +65,7 @@ class Preprocess:
         picture = load_image(image)
         width, height = picture.size
         short = min(width, height)
-        if max(width, height) > _LONGEST * short:
+        if max(width, height) > LONGEST * short:
             raise ImageError(f"A picture of {by(width, height)} pixels is too narrow to classify; crop it first.")
         size = (self.resize * width // short, self.resize * height // short)
         return picture.resize(size, Image.Resampling.BILINEAR)

@@ -65,11 +65,12 @@ def visited(chromium: Any, address: str) -> Iterator[Any]:
 def page(visited: Any) -> Any:
     visited.set_viewport_size({"width": 1280, "height": 900})
     visited.locator("#tour").evaluate("(card) => card.hidden || card.querySelector('.end').click()")
-    visited.evaluate("location.hash = '#photo=sunflower&layer=relu1&channel=0'")
     visited.get_by_title("panda").click()
-    visited.get_by_title("sunflower").click()
+    says(visited, "panda")
+    visited.evaluate("location.hash = '#photo=sunflower&layer=relu1&channel=0'")
     says(visited, "sunflower")
-    visited.evaluate("document.querySelector('.undo').click()")
+    visited.locator("#layer-name", has_text="conv1").wait_for()
+    visited.locator(".channel .value", has_text=re.compile("^channel 0$", re.IGNORECASE)).wait_for()
     return visited
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from alexnet_edu.geometry import LayerInfo, layer_table
-from alexnet_edu.images import MAX_BYTES, MAX_PIXELS
+from alexnet_edu.images import LONGEST, MAX_BYTES, MAX_PIXELS
 from alexnet_edu.specs import Layer, Spec
 from alexnet_edu.tiles import LEVELS, colour_scale
 from alexnet_edu.variants import SPECS
@@ -87,7 +87,7 @@ def describe(
         "words": {category: in_words(category) for category in categories if in_words(category) != category},
         "metrics": dict(metrics),
         "trained_on": _DATA_SETS.get(trained_on, trained_on),
-        "limits": {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "longest": 100},
+        "limits": {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "longest": LONGEST},
         "colours": {"unsigned": _colours(signed=False), "signed": _colours(signed=True)},
     }
 

@@ -84,15 +84,24 @@ def _loaded(weights: str) -> tuple[bytes, dict[str, Any]]:
 
 
 def _pictures(categories: list[str]) -> list[tuple[dict[str, Any], bytes]]:
-    """First those that show something the network has a name for, then the samples: their entries and files."""
+    """The test pictures, then the samples: their entries and files.
+
+    ``category`` is the right label, ``None`` where the network has none for what is shown; unknown, it is left out.
+    """
     index = json.loads((PICTURES / "index.json").read_text(encoding="utf-8"))
-    known = [
+    ours = index["pictures"][0]["category"] in categories
+    tests = [
         ({**one, "author": index["author"], "licence": index["licence"]}, PICTURES / f"{one['name']}.jpg")
         for one in index["pictures"]
-        if one["category"] in categories
     ]
     samples = [
         ({**{key: value for key, value in asdict(one).items() if key != "path"}, "category": None}, one.path)
         for one in sample_images().values()
     ]
-    return [({**entry, "file": f"pictures/{path.name}"}, path.read_bytes()) for entry, path in known + samples]
+    judged = {one["name"] for one in index["pictures"]} | set(index["without_label"]) if ours else set()
+    return [(_entry(entry, path, entry["name"] in judged), path.read_bytes()) for entry, path in tests + samples]
+
+
+def _entry(told: dict[str, Any], path: Path, judged: bool) -> dict[str, Any]:
+    kept = {key: value for key, value in told.items() if judged or key != "category"}
+    return {**kept, "file": f"pictures/{path.name}"}

@@ -4,7 +4,7 @@ import { onCanvas, opaque, painted, scale } from "./colour.js";
 import { UNCHANGED } from "./engine/picture.js";
 import { isSingle, load } from "./host.js";
 import { fromHash, toHash } from "./link.js";
-import { mainStep, percent, stagesOf } from "./plan.js";
+import { by, mainStep, percent, stagesOf } from "./plan.js";
 import { Answers } from "./views/answers.js";
 import { Chooser } from "./views/chooser.js";
 import { Costs } from "./views/costs.js";
@@ -101,7 +101,6 @@ class Page {
       this.anyChannel = false;
       history.replaceState(null, "", toHash(this.state));
       this.#fresh(answer, true);
-      element("caption").textContent = photo.caption + (photo.credit ? ` (${photo.credit})` : "");
       element("seen").setAttribute("aria-label", `What the network sees: ${photo.caption}`);
     } catch (error) {
       this.complain(/** @type {Error} */ (error).message);
@@ -118,7 +117,6 @@ class Page {
     this.chooser.mark("");
     this.photo = undefined;
     this.#fresh(answer, false);
-    element("caption").textContent = "What the camera sees";
   }
 
   /**
@@ -254,6 +252,7 @@ function loudest({ shape: [channels], data }) {
 /** @param {Page} page */
 function tourOf(page) {
   const { stages } = page.layerView;
+  const { size } = page.told.preprocess;
   const first = mainStep(stages[0]).name;
   const deep = [...stages].reverse().find(({ first: { kind } }) => kind === "Conv");
   return new Tour(
@@ -261,7 +260,7 @@ function tourOf(page) {
     [
       {
         at: "#answer", title: "A photo goes in, a label comes out",
-        text: "The network sees 227 × 227 pixels and nothing else. It gives every label that it knows a probability; the bars show the five largest.",
+        text: `The network sees ${by([size, size])} pixels and nothing else. It gives every label that it knows a probability; the bars show the five largest.`,
       },
       {
         at: "#layer", title: "A filter is a small pattern", state: { layer: first, channel: undefined, unit: null },
@@ -278,7 +277,7 @@ function tourOf(page) {
       {
         at: "#answer", title: "Now disturb it",
         text: "Drag the grey square over the photo and watch the bars. Where does the label vanish? Then take a photo of your own.",
-        act: () => page.stage.cover([page.told.preprocess.size / 2, page.told.preprocess.size / 2]),
+        act: () => page.stage.cover([size / 2, size / 2]),
       },
     ],
     (part) => page.go(part),
@@ -301,17 +300,33 @@ async function start() {
     load("network.safetensors", (share) => (bar.value = share)),
     load("engine/kernel.wasm").catch(() => null), // without it, plain JavaScript
   ]);
+  element("weight").textContent = `${(weights.byteLength / 1e6).toFixed(1)} MB`;
   const { kernel, filters } = await engine.ask("start", { description: told, weights, code }, [weights]);
   page = new Page(told, engine, filters, chooser, fromHash(location.hash, told));
   const photo = /** @type {Photo} */ (chooser.get(page.state.photo));
   await page.choose(photo, {});
   element("loading").hidden = true;
   element("kernel").textContent = kernel;
+  showAbout(told);
   const tour = tourOf(page);
   for (const button of document.querySelectorAll(".tour")) button.addEventListener("click", () => tour.begin());
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
   await page.survey();
   keepOffline();
+}
+
+/**
+ * Where the network and the pictures come from.
+ *
+ * @param {Description} told
+ */
+function showAbout({ title, trained_on, metrics, categories, pictures }) {
+  const right = metrics["acc@1"];
+  element("about").textContent =
+    `${title}${trained_on && `, trained on ${trained_on}`}; ${categories.length} labels.` +
+    (right ? ` Of 100 photos that it has never seen, it names ${Math.round(right)} rightly.` : "");
+  const credits = pictures.map(({ name, author, licence, source }) => `${name.replaceAll("_", " ")}: ${author} (${source}), ${licence}`);
+  element("credits").replaceChildren(...credits.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
 }
 
 /** After the first visit the page works without a network. A server on this machine needs no copy. */

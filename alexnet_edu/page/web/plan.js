@@ -182,9 +182,9 @@ export function verdict(name, share) {
  * @param {string} answer
  */
 export function judged(told, category, answer) {
-  const count = told.categories.length;
-  if (category === undefined) return `It knows ${whole(count)} labels and has to choose one of them, whatever it sees.`;
-  if (category === null) return `It has no label for this picture. It knows ${whole(count)} and has to choose one of them.`;
+  const count = whole(told.categories.length);
+  if (category === undefined) return `It knows ${count} labels and has to choose one of them, whatever it sees.`;
+  if (category === null) return `It has no label for this picture. It knows ${count} and has to choose one of them.`;
   if (category === answer) return "That is right. It was not trained on this picture.";
   return `That is wrong: it is ${label(told, category)}. The network makes such mistakes.`;
 }

@@ -76,8 +76,8 @@ export interface Picture {
   author: string;
   source: string;
   licence: string;
-  /** the category it belongs to, where it is one of the network's; null: the network has no name for it */
-  category: string | null;
+  /** the right label; null: the network has none for what is shown; left out: nobody has said */
+  category?: string | null;
 }
 
 /** Values of one layer: row by row, channel by channel. */

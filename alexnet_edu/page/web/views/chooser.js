@@ -28,7 +28,7 @@ export class Chooser {
     this.photos = new Map();
     /** @type {(() => void) | undefined} ends the moving picture of the camera */
     this.stop = undefined;
-    for (const picture of told.pictures) this.#add(bundled(told, picture));
+    for (const picture of told.pictures) this.#add(bundled(picture));
     for (const input of root.querySelectorAll("input")) {
       input.addEventListener("change", () => {
         this.#take(input.files);
@@ -155,13 +155,11 @@ export class Chooser {
 }
 
 /**
- * @param {Description} told
  * @param {Picture} picture
  * @returns {Photo}
  */
-function bundled(told, { name, caption, file, category, author, licence }) {
-  const known = category === null || told.categories.includes(category) ? category : null;
-  return { name, caption, file, category: known, credit: `${author}, ${licence}` };
+function bundled({ name, caption, file, category, author, licence }) {
+  return { name, caption, file, category, credit: `${author}, ${licence}` };
 }
 
 /**
