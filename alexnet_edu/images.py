@@ -21,7 +21,7 @@ from alexnet_edu.download import DownloadError, fetch, is_url, shown
 from alexnet_edu.errors import ImageError
 from alexnet_edu.palette import by
 
-__all__ = ["Sample", "load_image", "sample_images"]
+__all__ = ["HeldOut", "Sample", "held_out_images", "load_image", "sample_images"]
 
 MAX_BYTES = 100_000_000  # of an encoded picture
 MAX_UPLOAD_BYTES = 10_000_000  # of one that a browser sends: a Jupyter server hangs up on more than 10 MiB
@@ -30,6 +30,7 @@ LONGEST = 100  # times the shorter side; resized for a network, a longer strip w
 URL_SECONDS = 30.0
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 SAMPLES = Path(__file__).with_name("assets") / "samples"
+HELD_OUT = SAMPLES.with_name("held_out")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,39 @@ def sample_images() -> dict[str, Sample]:
     """
     pictures = json.loads((SAMPLES / "LICENCES.json").read_text(encoding="utf-8"))["pictures"]
     return {entry["name"]: Sample(path=SAMPLES / f"{entry['name']}.jpg", **entry) for entry in pictures}
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A photo of Caltech-101 that the embedded network was not trained on, though on others of its kind.
+
+    Attributes:
+        path: the JPEG file.
+        kind: what it shows, in the data set's words, such as "grand_piano".
+        nature: whether that is a living thing; else people made it.
+    """
+
+    path: Path
+    kind: str
+    nature: bool
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def open(self) -> Image.Image:
+        """The photo as an RGB picture."""
+        return load_image(self.path)
+
+
+def held_out_images() -> list[HeldOut]:
+    """About 200 held-out photos, ten of each kind (CC BY 4.0); authors and source in ``assets/held_out/index.json``.
+
+    Example:
+        >>> len({photo.kind for photo in held_out_images()})
+        20
+    """
+    listed = json.loads((HELD_OUT / "index.json").read_text(encoding="utf-8"))["pictures"]
+    return [HeldOut(HELD_OUT / entry["file"], entry["kind"], entry["nature"]) for entry in listed]
 
 
 def load_image(source: Any) -> Image.Image:

@@ -35,6 +35,12 @@ def top_k_by_loop(scores: Tensor, labels: Tensor, k: int) -> float:
     return wrong / len(labels)
 
 
+def scaled_rows(features: Tensor, chosen: list[int]) -> Tensor:
+    mean = sum(features[i] for i in chosen) / len(chosen)
+    length = sum(((features[i] - mean) ** 2).sum() ** 0.5 for i in chosen) / len(chosen)
+    return torch.stack([(row - mean) / length for row in features])
+
+
 def conv_cost(side, channels, kernels, size, stride, padding, groups):
     out = 1 + (side + 2 * padding - size) // stride
     weights = kernels * (channels // groups) * size**2
@@ -306,6 +312,17 @@ RIGHT: dict[str, list[Answers]] = {
         d * w + g)), n],)],
     "nb08.blurred_parameters": [(60_870_376,), (60_870_376.0,)],
     "nb08.evidence": [(nb08.EVIDENCE,)],
+    "nb10.head_size": [(lambda features, classes: features * classes + classes,)],
+    "nb10.other_kinds": [
+        (lambda kinds, chosen: [i for i in range(len(kinds)) if kinds[i] not in [kinds[j] for j in chosen]],),
+        (lambda kinds, chosen: tuple(i for i, one in enumerate(kinds) if all(one != kinds[j] for j in chosen)),),
+    ],
+    "nb10.learning": [(lambda layers, last: [one for i, one in enumerate(layers) if i > layers.index(last)],)],
+    "nb10.standardised": [(scaled_rows,)],
+    "nb10.at_stake": [
+        (lambda p, h: p * (1 - p) * (1.96 / h) ** 2,),
+        (lambda p, h: ceil(p * (1 - p) * (1.96 / h) ** 2),),
+    ],
 }  # fmt: skip
 
 WRONG: dict[str, list[tuple[Answers, str]]] = {
@@ -421,6 +438,15 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
     "nb08.update": [((lambda w, *n: w,), "2 values are wanted"), ((lambda w, v, g, *n: update(w, v, 2 * g, *n),),
      "Take numbers")],
     "nb08.blurred_parameters": [((60_000_000,), "Two layers change")],
+    "nb10.head_size": [((lambda features, classes: features,), "how many numbers make one output")],
+    "nb10.other_kinds": [
+        ((lambda kinds, chosen: list(chosen),), "3 values are wanted"),
+        ((lambda kinds, chosen: [i + 1 for i, one in enumerate(kinds) if one not in {kinds[j] for j in chosen}],),
+         "Which kinds do the chosen photos show"),
+    ],
+    "nb10.learning": [((lambda layers, last: layers,), "3 values are wanted")],
+    "nb10.standardised": [((lambda features, chosen: features,), "subtract the mean of the chosen rows")],
+    "nb10.at_stake": [((lambda p, h: 100,), "solve for n")],
     "nb08.evidence": [
         ((nb08.EVIDENCE | {"b": "log"},), "Look again at b"),
         ((dict.fromkeys("abcdefg", "code"),), "2 of 7 are right. Look again at b"),
