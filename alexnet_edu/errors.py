@@ -1,6 +1,8 @@
 """The errors this package raises on bad input: each message is one sentence that says what to do."""
 
-__all__ = ["AlexNetError", "ImageError", "WeightsError"]
+import operator
+
+__all__ = ["AlexNetError", "ImageError", "WeightsError", "check_whole"]
 
 
 class AlexNetError(ValueError):
@@ -13,3 +15,15 @@ class ImageError(AlexNetError):
 
 class WeightsError(AlexNetError):
     """Trained weights that cannot be found, downloaded, verified or matched with a network."""
+
+
+def check_whole(name: str, value: object) -> None:
+    """Refuses what is no whole number where one is meant.
+
+    Raises:
+        TypeError: ``value`` is of another type; the message gives the argument's ``name``.
+    """
+    try:
+        operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, not a {type(value).__name__}.") from None

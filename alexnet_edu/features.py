@@ -60,7 +60,11 @@ def layer_modules(model: ModelLike) -> dict[str, nn.Module]:
 
 
 def _module(model: ModelLike) -> nn.Module:
-    return model.model if isinstance(model, Pretrained) else model
+    if isinstance(model, Pretrained):
+        return model.model
+    if isinstance(model, nn.Module):
+        return model
+    raise TypeError(f"model must be what load_pretrained or get_model gives, not a {type(model).__name__}.")
 
 
 def _bare(model: ModelLike) -> nn.Module:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
 from itertools import chain, islice
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from threading import Lock
 from typing import Any, overload
@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from alexnet_edu.errors import AlexNetError
+from alexnet_edu.errors import AlexNetError, check_whole
 from alexnet_edu.palette import BLUE
 from alexnet_edu.parallel import WORKERS, attempt, in_batches, in_threads, unwrap
 from alexnet_edu.weights import Preprocess, Pretrained, centre_crop, load_pretrained
@@ -69,41 +69,46 @@ class Prediction:
 
 @overload
 def predict(
-    image: list[Any] | tuple[Any, ...], pretrained: Pretrained | None = None, top_k: int = 5
+    image: list[Any] | tuple[Any, ...], pretrained: Pretrained | None = None, top_k: int | None = None
 ) -> list[Prediction]: ...
 @overload
-def predict(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Prediction: ...
-def predict(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Prediction | list[Prediction]:
+def predict(image: Any, pretrained: Pretrained | None = None, top_k: int | None = None) -> Prediction: ...
+def predict(
+    image: Any, pretrained: Pretrained | None = None, top_k: int | None = None
+) -> Prediction | list[Prediction]:
     """What the network sees in a picture, or in each picture of a list.
 
     Args:
         image: anything that ``load_image`` takes, or a list or tuple of such.
         pretrained: from ``load_pretrained``; by default what ``load_pretrained("auto")`` gives, loaded once.
-        top_k: how many labels.
+        top_k: how many labels; by default five, or all where there are fewer.
 
     Returns:
         A ``Prediction``; for a list, a list of them.
 
     Raises:
         ImageError: a picture cannot be read. ``predict_many`` goes on with the others instead.
-        AlexNetError: ``top_k`` is not between 1 and the number of classes.
+        AlexNetError: ``top_k`` is not between 1 and the number of classes; the network's scores are not finite.
+        TypeError: ``pretrained`` is not what ``load_pretrained`` gives, or ``top_k`` no whole number.
 
     Example:
         >>> photo = ae.sample_images()["cat"].open()
         >>> ae.predict(photo, ae.load_pretrained("small"), top_k=2).labels
         ('cougar_face', 'crab')
     """
-    pretrained = pretrained or default_pretrained()
+    pretrained = _chosen(pretrained)
     return _one_or_list(image, pretrained, lambda source: [pretrained.preprocess.crop(source)], top_k)
 
 
 @overload
 def ten_crop(
-    image: list[Any] | tuple[Any, ...], pretrained: Pretrained | None = None, top_k: int = 5
+    image: list[Any] | tuple[Any, ...], pretrained: Pretrained | None = None, top_k: int | None = None
 ) -> list[Prediction]: ...
 @overload
-def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Prediction: ...
-def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -> Prediction | list[Prediction]:
+def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int | None = None) -> Prediction: ...
+def ten_crop(
+    image: Any, pretrained: Pretrained | None = None, top_k: int | None = None
+) -> Prediction | list[Prediction]:
     """As ``predict``, from ten views averaged: the paper's test [section 4.1].
 
     Five crops of the central square of the resized picture, four corners and the centre, each also mirrored. The
@@ -114,14 +119,14 @@ def ten_crop(image: Any, pretrained: Pretrained | None = None, top_k: int = 5) -
         >>> len(ae.ten_crop(photo, ae.load_pretrained("small"), top_k=5).labels)
         5
     """
-    pretrained = pretrained or default_pretrained()
+    pretrained = _chosen(pretrained)
     return _one_or_list(image, pretrained, lambda source: ten_views(pretrained.preprocess, source), top_k, crops=10)
 
 
 def predict_many(
     images: Iterable[Any] | str | os.PathLike[str],
     pretrained: Pretrained | None = None,
-    top_k: int = 5,
+    top_k: int | None = None,
     *,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
@@ -132,11 +137,12 @@ def predict_many(
     Args:
         images: anything to iterate over whose items ``load_image`` takes, or a folder (its files by name).
         pretrained: as in ``predict``.
-        top_k: how many labels.
+        top_k: as in ``predict``.
         batch_size: pictures in one pass of the network.
 
     Yields:
-        Each item with its ``Prediction``, in order; with the ``ImageError`` where a picture cannot be read.
+        Each item with its ``Prediction``, in order; with the ``ImageError`` where a picture cannot be read, and another
+        ``AlexNetError`` where the network's scores are not finite.
 
     Example:
         >>> photos = [sample.open() for sample in ae.sample_images().values()]
@@ -144,7 +150,7 @@ def predict_many(
         >>> len(list(found))
         9
     """
-    pretrained = pretrained or default_pretrained()
+    pretrained = _chosen(pretrained)
     if isinstance(images, (str, os.PathLike)):
         images = _files(Path(images))
     yield from _classify(images, pretrained, lambda source: [pretrained.preprocess.crop(source)], top_k, batch_size)
@@ -154,6 +160,14 @@ def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise AlexNetError(f"{folder} is no folder; give a folder or a list of pictures.")
     return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def _chosen(pretrained: Pretrained | None) -> Pretrained:
+    if isinstance(pretrained, Pretrained):
+        return pretrained
+    if pretrained is None:
+        return default_pretrained()
+    raise TypeError(f"pretrained must be what load_pretrained gives, not a {type(pretrained).__name__}.")
 
 
 def default_pretrained() -> Pretrained:
@@ -176,7 +190,7 @@ def ten_views(preprocess: Preprocess, image: Any) -> list[Image.Image]:
 
 
 def _one_or_list(
-    image: Any, pretrained: Pretrained, views: Views, top_k: int, crops: int = 1
+    image: Any, pretrained: Pretrained, views: Views, top_k: int | None, crops: int = 1
 ) -> Prediction | list[Prediction]:
     several = isinstance(image, (list, tuple))
     found = _classify(image if several else [image], pretrained, views, top_k, BATCH_SIZE // crops)
@@ -185,10 +199,13 @@ def _one_or_list(
 
 
 def _classify(
-    images: Iterable[Any], pretrained: Pretrained, views: Views, top_k: int, batch_size: int
+    images: Iterable[Any], pretrained: Pretrained, views: Views, top_k: int | None, batch_size: int
 ) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
     """A single batch is read in threads and has every core for its pass; several run side by side, on one core each."""
     classes = len(pretrained.categories)
+    top_k = min(5, classes) if top_k is None else top_k
+    check_whole("top_k", top_k)
+    check_whole("batch_size", batch_size)
     if not 1 <= top_k <= classes:
         raise AlexNetError(f"top_k must be between 1 and {classes:,}, the number of classes, not {top_k}.")
     cores = torch.get_num_threads()
@@ -223,7 +240,9 @@ def _classify_batch(
     return list(zip(images, results, strict=True))
 
 
-def _predictions(pretrained: Pretrained, views: Sequence[list[Image.Image]], top_k: int) -> list[Prediction]:
+def _predictions(
+    pretrained: Pretrained, views: Sequence[list[Image.Image]], top_k: int
+) -> list[Prediction | AlexNetError]:
     """One prediction for each list of views, all views in one pass."""
     if not views:
         return []
@@ -232,6 +251,8 @@ def _predictions(pretrained: Pretrained, views: Sequence[list[Image.Image]], top
     values, indices = probabilities.topk(top_k)
     return [
         Prediction(tuple(pretrained.categories[i] for i in row), tuple(chances), pretrained.name)
+        if all(map(isfinite, chances))
+        else AlexNetError(f"The scores of {pretrained.name} for this picture are not finite.")
         for chances, row in zip(values.tolist(), indices.tolist(), strict=True)
     ]
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-from alexnet_edu.errors import AlexNetError
+from alexnet_edu.errors import AlexNetError, check_whole
 
 __all__ = ["WORKERS", "attempt", "in_batches", "in_threads", "prepared", "unwrap"]
 
@@ -42,6 +42,7 @@ def in_batches(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:
     Raises:
         AlexNetError: ``batch_size`` is less than 1.
     """
+    check_whole("batch_size", batch_size)
     if batch_size < 1:
         raise AlexNetError(f"batch_size must be at least 1, not {batch_size}.")
     todo = iter(items)

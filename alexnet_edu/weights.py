@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import re
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from alexnet_edu.download import DownloadError, download
-from alexnet_edu.errors import ImageError, WeightsError
-from alexnet_edu.images import LONGEST, load_image
+from alexnet_edu.checkpoints import LAST_BIASES, read_weights
+from alexnet_edu.download import DownloadError, download, sha256_of
+from alexnet_edu.errors import AlexNetError, ImageError, WeightsError
+from alexnet_edu.geometry import accepts, size_message
+from alexnet_edu.images import LONGEST, MAX_PIXELS, load_image
 from alexnet_edu.models import AlexNet, build_layer, get_model, unwrapped
 from alexnet_edu.palette import by
+from alexnet_edu.specs import Spec
 from alexnet_edu.variants import SPECS, get_spec
 
 __all__ = ["Preprocess", "Pretrained", "load_pretrained"]
@@ -30,6 +32,8 @@ __all__ = ["Preprocess", "Pretrained", "load_pretrained"]
 ASSETS = Path(__file__).with_name("assets")
 AUTO_SECONDS = 90.0  # what "auto" may spend on a download
 _MAX_BYTES = 1_000_000_000
+_LARGEST = 4096  # pixels that preprocessing may ask for
+_OLDER_FILE = "alexnet-owt-4df8aa71.pth"  # torchvision's earlier file of the same weights, still in many caches
 _HASH = re.compile(r"-([a-f0-9]{8,})\.")  # torch.hub's rule: a file carries the start of its SHA-256 in its name
 
 
@@ -45,18 +49,42 @@ class Preprocess:
         size: side of the square crop S, in pixels.
         mean: subtracted from each channel after scaling to 0..1.
         std: each channel is divided by it.
+        channels: the order in which the network takes the colours, ``"RGB"`` or Caffe's ``"BGR"``; that of ``mean``
+            and ``std``, too.
+
+    Raises:
+        AlexNetError: sizes that are no whole numbers from 1 to 4,096, ``size`` above ``resize``, another number of
+            values than 3 for ``mean`` or ``std``, values that are not finite, or a ``std`` that is not positive.
     """
 
     resize: int = 256
     size: int = 224
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    channels: str = "RGB"
+
+    def __post_init__(self) -> None:
+        for name in ("resize", "size"):
+            pixels = getattr(self, name)
+            if not (type(pixels) is int and 1 <= pixels <= _LARGEST):
+                raise AlexNetError(f"{name} must be a whole number of pixels from 1 to {_LARGEST:,}, not {pixels!r}.")
+        if self.size > self.resize:
+            raise AlexNetError(f"size must be at most resize, {self.resize} pixels, not {self.size}.")
+        for name, least in (("mean", -float("inf")), ("std", 0.0)):
+            values = getattr(self, name)
+            if not _are_three(values, least):
+                what = "positive numbers" if name == "std" else "numbers"
+                raise AlexNetError(f"{name} must be three finite {what}, one for each channel, not {values!r}.")
+            object.__setattr__(self, name, tuple(values))
+        if self.channels not in ("RGB", "BGR"):
+            raise AlexNetError(f'channels must be "RGB" or "BGR", not {self.channels!r}.')
 
     def __call__(self, image: Any) -> Tensor:
         """``(3, S, S)`` float32 for anything that ``load_image`` takes.
 
         Raises:
-            ImageError: the picture cannot be read, or is more than 100 times as long as wide.
+            ImageError: the picture cannot be read, or is so long and narrow that it would become a strip of more than
+                89,478,485 pixels or of 100 times its width.
         """
         return self.batch([self.crop(image)])[0].contiguous()
 
@@ -65,9 +93,9 @@ class Preprocess:
         picture = load_image(image)
         width, height = picture.size
         short = min(width, height)
-        if max(width, height) > LONGEST * short:
-            raise ImageError(f"A picture of {by(width, height)} pixels is too narrow to classify; crop it first.")
         size = (self.resize * width // short, self.resize * height // short)
+        if max(width, height) > LONGEST * short or size[0] * size[1] > MAX_PIXELS:
+            raise ImageError(f"A picture of {by(width, height)} pixels is too narrow to classify; crop it first.")
         return picture.resize(size, Image.Resampling.BILINEAR)
 
     def crop(self, image: Any) -> Image.Image:
@@ -80,13 +108,25 @@ class Preprocess:
 
     def normalised(self, pixels: Tensor) -> Tensor:
         """``(N, 3, S, S)`` float32 for the pixels of N crops, ``(N, S, S, 3)`` uint8; on the device of ``pixels``."""
+        pixels = pixels.flip(-1) if self.channels == "BGR" else pixels
         rows = pixels.flatten(2).float().div_(255)  # (N, S, 3 * S): whole rows at a time, which is fast
         mean, std = (torch.tensor(values * self.size, device=rows.device) for values in (self.mean, self.std))
         return rows.sub_(mean).div_(std).reshape(pixels.shape).permute(0, 3, 1, 2)
 
     def denormalize(self, x: Tensor) -> Tensor:
-        """Undoes the normalisation: ``(..., 3, H, W)`` in 0..1, fit for ``load_image`` or a plot."""
-        return (x * _channels(self.std, x) + _channels(self.mean, x)).clamp(0, 1)
+        """Undoes the normalisation: ``(..., 3, H, W)``, RGB in 0..1, fit for ``load_image`` or a plot."""
+        shown = (x * _channels(self.std, x) + _channels(self.mean, x)).clamp(0, 1)
+        return shown.flip(-3) if self.channels == "BGR" else shown
+
+
+def _are_three(values: Any, least: float) -> bool:
+    """Whether these are three finite numbers above ``least``."""
+    return (
+        isinstance(values, (list, tuple))
+        and len(values) == 3
+        and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+        and all(abs(value) < 1e9 and isfinite(value) and value > least for value in values)
+    )
 
 
 def centre_crop(image: Image.Image, size: int) -> Image.Image:
@@ -176,8 +216,9 @@ def load_pretrained(
             - ``"auto"``: what the environment variable ``ALEXNET_EDU_WEIGHTS`` says (a name or a path); if it says
               nothing, ``"imagenet"`` when it is there or arrives within 90 seconds, else ``"small"``. One line
               tells which;
-            - a path: a ``.safetensors`` file, or a checkpoint that ``torch.save`` wrote of a state dict (alone, or
-              under ``"state_dict"`` or ``"model"``). Names of layers are ours or torchvision's.
+            - a path: a ``.safetensors`` file, or a checkpoint that ``torch.save`` wrote of a state dict, alone or
+              under the usual names; docs/bring-your-own.md lists what is read. Names of layers are ours or
+              torchvision's.
         model: for a path, the network's name in ``list_models()``; needed where the file's metadata does not name
             it and several networks have these shapes.
         categories: for a path, the label of each output; needed where the file's metadata holds none.
@@ -185,22 +226,26 @@ def load_pretrained(
 
     Raises:
         WeightsError: no such weights, a download that failed, a damaged file or one with more than tensors in it,
-            weights that fit no network, or no labels.
+            weights that fit no network or are not finite, or no labels.
+        TypeError: ``name`` is neither text nor a path.
 
     Example:
         >>> small = ae.load_pretrained("small")
         >>> small.name, len(small.categories), small.preprocess.size
         ('small', 101, 227)
     """
+    if not isinstance(name, (str, os.PathLike)):
+        raise TypeError(f"name must be text or a path, not a {type(name).__name__}.")
     if name == "auto":
         return _choose(announce)
     if name in ("small", "imagenet"):
         return _small() if name == "small" else _imagenet(seconds=None)
-    if not os.path.isfile(name):
+    path = Path(os.path.expanduser(os.fspath(name)))
+    if not os.path.isfile(path):
         raise WeightsError(
             f'There are no weights {os.fspath(name)!r}; give "auto", "imagenet", "small" or the path of a file.'
         )
-    return _from_file(Path(name), model, categories)
+    return _from_file(path, model, categories)
 
 
 def _choose(announce: Callable[[str], object]) -> Pretrained:
@@ -219,7 +264,7 @@ def _choose(announce: Callable[[str], object]) -> Pretrained:
 
 
 def _small() -> Pretrained:
-    state, _ = _read_safetensors(ASSETS / "small.safetensors")
+    state, _ = read_weights(ASSETS / "small.safetensors")
     categories = (ASSETS / "caltech101_categories.txt").read_text(encoding="utf-8").split()
     metrics = json.loads((ASSETS / "small.json").read_text(encoding="utf-8"))
     size = get_spec("small").input_size
@@ -231,102 +276,92 @@ def _imagenet(seconds: float | None) -> Pretrained:
     """torchvision's weights in our module. ``ALEXNET_EDU_IMAGENET_URL`` names another host: a mirror, or a test's."""
     stated = json.loads((ASSETS / "imagenet.json").read_text(encoding="utf-8"))
     url = os.environ.get("ALEXNET_EDU_IMAGENET_URL") or stated["url"]
-    state = _hub_state(url, Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2], seconds)
+    state, _ = read_weights(_hub_file(url, seconds))
     categories = tuple(stated["categories"])
     network = _assemble("torchvision", len(categories), state)
-    preprocess = _steps(stated["preprocess"])
+    preprocess = Preprocess(**stated["preprocess"])
     return Pretrained(network, preprocess, categories, "imagenet", stated["source"], stated["metrics"])
 
 
-def _hub_state(url: str, path: Path, seconds: float | None) -> dict[str, Tensor]:
-    """The tensors of a file in ``torch.hub``'s folder, fetched first if it is not there or damaged.
+def _hub_file(url: str, seconds: float | None) -> Path:
+    """A file in ``torch.hub``'s folder with the right hash, fetched first if it is not there or damaged.
 
     Folder, file name and hash rule are ``torch.hub``'s, so torchvision and this package share one file. Its own
-    download knows no time limit, hence ours.
+    download knows no time limit and never looks at the hash again, hence ours.
     """
-    if path.exists():
-        with suppress(WeightsError):
-            return _read_checkpoint(path)[0]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     named = _HASH.search(path.name)
     if named is None:
         raise WeightsError(f"{url} does not carry a hash in its name, as in alexnet-0123abcd.pth.")
+    for there in (path, path.with_name(_OLDER_FILE)):
+        if _verified(there):
+            return there
     try:
         download(url, path, sha256=named[1], max_bytes=_MAX_BYTES, seconds=seconds)
     except DownloadError as error:
-        raise WeightsError(str(error)) from error
-    return _read_checkpoint(path)[0]
+        raise WeightsError(f"{str(error).rstrip('.')}; a copy fetched in another way belongs at {path}.") from error
+    return path
+
+
+def _verified(path: Path) -> bool:
+    """Whether the file has the hash that its name carries; what was found is kept beside it, with size and time."""
+    if not path.is_file():
+        return False
+    named = _HASH.search(path.name)
+    assert named is not None
+    note = path.with_name(f"{path.name}.verified")
+    now = f"{named[1]} {path.stat().st_size} {path.stat().st_mtime_ns}"
+    with suppress(OSError, ValueError):
+        if note.read_text(encoding="ascii") == now:
+            return True
+    if not sha256_of(path).startswith(named[1]):
+        return False
+    with suppress(OSError):  # a folder that cannot be written: the hash is taken each time
+        note.write_text(now, encoding="ascii")
+    return True
 
 
 def _from_file(path: Path, model: str | None, categories: Sequence[str] | None) -> Pretrained:
-    state, info = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+    state, info = read_weights(path)
     outputs = _outputs(path, state)
     architecture = model or info.get("model") or _identify(path, outputs, state)
-    labels = categories if categories is not None else _listed(info.get("categories"))
+    try:
+        spec = get_spec(architecture)
+    except AlexNetError as error:
+        raise WeightsError(str(error)) from None
+    labels = info.get("categories") if categories is None else _labels(categories)
     if labels is None:
         raise WeightsError(
-            f"{path.name} names no categories, so its {outputs:,} outputs mean nothing; pass categories=[...]."
+            f"{path.name} names no categories, so its {outputs:,} outputs mean nothing; give the names, in Python as "
+            "categories, on the command line with --categories FILE."
         )
-    preprocess = _preprocess_of(path, info, get_spec(architecture).input_size)
+    preprocess = _preprocess_of(path, info, spec)
     network = _assemble(architecture, outputs, state)
-    return Pretrained(network, preprocess, tuple(labels), path.stem, str(path), _listed(info.get("metrics")) or {})
+    return Pretrained(network, preprocess, labels, path.stem, str(path), info.get("metrics", {}))
 
 
-def _listed(value: Any) -> Any:
-    """safetensors' metadata is text, so lists and dicts in it are JSON."""
-    return json.loads(value) if isinstance(value, str) else value
+def _labels(categories: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(categories, str) or not all(isinstance(label, str) for label in categories):
+        raise TypeError("categories must be a list of names, one for each output.")
+    return tuple(categories)
 
 
-def _preprocess_of(path: Path, info: Mapping[str, Any], size: int) -> Preprocess:
+def _preprocess_of(path: Path, info: Mapping[str, Any], spec: Spec) -> Preprocess:
     """What the file's ``preprocess`` entry says; without one, resize to 256, crop, and ImageNet's mean and std."""
     try:
-        return _steps({"size": size, **(_listed(info.get("preprocess")) or {})})
-    except TypeError as error:
-        raise WeightsError(f"The preprocessing that {path.name} states is not understood ({error}).") from error
-
-
-def _steps(stated: Mapping[str, Any]) -> Preprocess:
-    arguments: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in stated.items()
-    }
-    return Preprocess(**arguments)
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as stream:
-            return {name: stream.get_tensor(name) for name in stream.keys()}, dict(stream.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is damaged or no safetensors file ({error}).") from error
-
-
-def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors, mapped from the file where its format allows, and whatever else was saved with them."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} holds more than tensors, which could be harmful code; save model.state_dict() only."
-        ) from error
-    # A damaged archive makes torch.load raise nearly anything.
-    except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise WeightsError(f"{path} is damaged or no checkpoint ({reason}).") from error
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path} holds a {type(content).__name__}, not a state dict.")
-    nested = next((key for key in ("state_dict", "model") if isinstance(content.get(key), Mapping)), None)
-    state = content if nested is None else content[nested]
-    # Left by DataParallel and DistributedDataParallel.
-    tensors = {key.replace("module.", ""): value for key, value in state.items() if isinstance(value, Tensor)}
-    return tensors, {key: value for key, value in content.items() if key != nested and not isinstance(value, Tensor)}
+        preprocess = Preprocess(**{"size": spec.input_size, **info.get("preprocess", {})})
+    except (TypeError, AlexNetError) as error:
+        raise WeightsError(f"What {path.name} states as preprocess is not understood ({error}).") from error
+    if not accepts(spec, preprocess.size):
+        raise WeightsError(f"{path.name}: {size_message(spec, (preprocess.size, preprocess.size))}")
+    return preprocess
 
 
 def _outputs(path: Path, state: Mapping[str, Tensor]) -> int:
-    for name in ("fc8.bias", "classifier.6.bias"):
-        if name in state:
-            return len(state[name])
-    raise WeightsError(f"{path.name} holds no AlexNet: neither fc8.bias nor classifier.6.bias is in it.")
+    bias = next(state[name] for name in LAST_BIASES if name in state)
+    if bias.ndim != 1 or not len(bias):
+        raise WeightsError(f"The last layer's bias in {path.name} is of shape {tuple(bias.shape)}, not (classes,).")
+    return len(bias)
 
 
 def _identify(path: Path, outputs: int, state: Mapping[str, Tensor]) -> str:
@@ -341,7 +376,10 @@ def _identify(path: Path, outputs: int, state: Mapping[str, Tensor]) -> str:
         return fitting[0]
     if not fitting:
         raise WeightsError(f"The weights in {path.name} have the shapes of none of {', '.join(SPECS)}.")
-    raise WeightsError(f"{path.name} may be {' or '.join(fitting)}, all of the same shapes; pass model=...")
+    raise WeightsError(
+        f"{path.name} may be {' or '.join(fitting)}, all of the same shapes; say which, in Python as model, on the "
+        "command line with --network NAME."
+    )
 
 
 def _empty(name: str, outputs: int) -> AlexNet:
@@ -358,4 +396,7 @@ def _assemble(name: str, outputs: int, state: Mapping[str, Tensor]) -> AlexNet:
     except RuntimeError as error:
         reason = " ".join(str(error).split()[:40])
         raise WeightsError(f"The weights do not fit the network {name!r} ({reason}).") from error
+    for key, value in network.state_dict().items():
+        if not all(extreme.isfinite() for extreme in value.aminmax()):  # NaN spreads to both
+            raise WeightsError(f"The weights are damaged: {key} holds values that are not finite.")
     return network.eval()

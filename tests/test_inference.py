@@ -13,6 +13,7 @@ from trained_files import random_pretrained
 
 from alexnet_edu import inference
 from alexnet_edu.errors import AlexNetError, ImageError
+from alexnet_edu.features import feature_maps
 from alexnet_edu.images import sample_images
 from alexnet_edu.inference import (
     Prediction,
@@ -23,6 +24,7 @@ from alexnet_edu.inference import (
     ten_crop,
     ten_views,
 )
+from alexnet_edu.models import get_model
 from alexnet_edu.parallel import prepared
 from alexnet_edu.weights import Preprocess, Pretrained
 
@@ -71,6 +73,37 @@ def test_a_list_is_a_batch(pretrained: Pretrained) -> None:
 def test_top_k_out_of_range(pretrained: Pretrained, top_k: int) -> None:
     with pytest.raises(AlexNetError, match="between 1 and 101"):
         predict(sample_images()["cat"], pretrained, top_k)
+
+
+def test_two_classes_give_two_labels(pretrained: Pretrained) -> None:
+    model = get_model("small", num_classes=2).eval()
+    two = Pretrained(model, Preprocess(size=227), ("a", "b"), "two", "drawn for a test")
+    assert len(predict(sample_images()["cat"], two).labels) == 2
+
+
+def test_a_wrong_type_is_one_sentence(pretrained: Pretrained) -> None:
+    cat = sample_images()["cat"]
+    for call, words in [
+        (lambda: predict(cat, "small"), r"pretrained must be what load_pretrained gives, not a str\."),
+        (lambda: ten_crop(cat, pretrained.model), "not a AlexNet"),
+        (lambda: predict(cat, pretrained, "5"), "top_k must be a whole number, not a str"),
+        (lambda: predict(cat, pretrained, 2.5), "top_k must be a whole number, not a float"),
+        (lambda: next(predict_many([cat], pretrained, batch_size=1.5)), "batch_size must be a whole number"),
+        (lambda: feature_maps("small", cat), "model must be what load_pretrained or get_model gives, not a str"),
+    ]:
+        with pytest.raises(TypeError, match=words):
+            call()
+
+
+def test_scores_that_are_not_finite_are_no_answer() -> None:
+    broken = random_pretrained()
+    with torch.no_grad():
+        broken.model.conv1.weight[0] = torch.inf
+    cat = sample_images()["cat"]
+    with pytest.raises(AlexNetError, match="scores of random for this picture are not finite"):
+        predict(cat, broken)
+    ((_, result),) = predict_many([cat], broken)
+    assert isinstance(result, AlexNetError)
 
 
 def test_a_bad_picture_raises(pretrained: Pretrained, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from trained_files import small_state, torchvision_state, write_hub_file, write_small_assets
 
 from alexnet_edu import weights
-from alexnet_edu.errors import ImageError, WeightsError
+from alexnet_edu.download import sha256_of
+from alexnet_edu.errors import AlexNetError, ImageError, WeightsError
 from alexnet_edu.images import sample_images
 from alexnet_edu.inference import predict
 from alexnet_edu.models import get_model, list_models
@@ -43,9 +44,9 @@ def small_assets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def cached(tmp_path: Path) -> list[str]:
-    """Names in torch.hub's folder, without the lock and what a broken download may go on with."""
+    """Names in torch.hub's folder, without the lock, what a broken download may go on with and the note of the hash."""
     folder = tmp_path / "torch" / "hub" / "checkpoints"
-    return sorted(path.name for path in folder.glob("*") if path.suffix not in (".lock", ".partial"))
+    return sorted(path.name for path in folder.glob("*") if path.suffix not in (".lock", ".partial", ".verified"))
 
 
 # --- the embedded network
@@ -343,6 +344,51 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(hosted: Host, tmp_path: Pa
     assert len(hosted.requests) == 2 and file.read_bytes() == whole
 
 
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_changed_file_in_the_cache_is_never_used(
+    hosted: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: bool
+) -> None:
+    """Of the right size and readable, with other numbers in it: the hash tells."""
+    load_pretrained("imagenet")
+    file = tmp_path / "torch" / "hub" / "checkpoints" / only_path(hosted)[1:]
+    whole = file.read_bytes()
+    half = len(whole) // 2
+    file.write_bytes(whole[:half] + bytes(1000) + whole[half + 1000 :])
+    if offline:
+        monkeypatch.setenv("ALEXNET_EDU_IMAGENET_URL", f"http://127.0.0.1:9{only_path(hosted)}")
+        with pytest.raises(WeightsError, match=f"a copy fetched in another way belongs at {re.escape(str(file))}"):
+            load_pretrained("imagenet")
+    else:
+        load_pretrained("imagenet")
+        assert len(hosted.requests) == 2 and file.read_bytes() == whole
+
+
+def test_the_hash_is_taken_once_for_each_size_and_time(
+    hosted: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    monkeypatch.setattr(weights, "sha256_of", lambda path: taken.append(path) or sha256_of(path))
+    for _ in range(3):
+        load_pretrained("imagenet")
+    assert len(taken) == 1 and len(hosted.requests) == 1
+    file = tmp_path / "torch" / "hub" / "checkpoints" / only_path(hosted)[1:]
+    os.utime(file, (1, 1))
+    load_pretrained("imagenet")
+    file.with_name(file.name + ".verified").write_bytes(b"\xff")  # whatever stands there
+    load_pretrained("imagenet")
+    assert len(taken) == 3 and len(hosted.requests) == 1
+
+
+def test_torchvisions_earlier_file_is_used(hosted: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = only_path(hosted)[1:]
+    monkeypatch.setattr(weights, "_OLDER_FILE", name)
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(hosted.files["/" + name])
+    monkeypatch.setenv("ALEXNET_EDU_IMAGENET_URL", "http://127.0.0.1:9/alexnet-test-0123abcd.pth")
+    assert load_pretrained("imagenet").name == "imagenet"
+
+
 def test_a_cache_that_cannot_be_written(hosted: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
@@ -417,17 +463,41 @@ def peak_of(code: str) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
 def test_a_cold_start_takes_no_more_memory_than_plain_pytorch(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    tmp_path: Path, record_property: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In torchvision's format and under the name that torch.hub gives the real file."""
-    file = tmp_path / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
-    file.parent.mkdir(parents=True)
-    torch.save(torchvision_state(), file)
+    """In torchvision's format, where torch.hub has the real file."""
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    file = write_hub_file(folder, torchvision_state())
+    monkeypatch.setenv("ALEXNET_EDU_IMAGENET_URL", f"http://127.0.0.1:9/{file.name}")
     ours, plain = peak_of(PREDICT), peak_of(PLAIN.format(file=str(file)))
     record_property(
         "measured", f"predict from a cold start: peak {ours / 1e6:.0f} MB; in plain PyTorch {plain / 1e6:.0f}"
     )
     assert ours < 1.1 * plain
+
+
+def test_preprocessing_is_checked_where_it_is_made() -> None:
+    assert Preprocess(mean=[0.5] * 3, std=[1, 1, 1]) == Preprocess(mean=(0.5,) * 3, std=(1, 1, 1))  # type: ignore[arg-type]
+    for wrong, words in [
+        ({"size": 0}, "size must be a whole number of pixels"),
+        ({"resize": 224.0}, "resize must be a whole number"),
+        ({"size": 5000, "resize": 5000}, "from 1 to 4,096"),
+        ({"size": 300}, "size must be at most resize, 256 pixels, not 300"),
+        ({"mean": (0.5,)}, "mean must be three finite numbers"),
+        ({"std": (0, 1, 1)}, "std must be three finite positive numbers"),
+        ({"mean": (float("nan"),) * 3}, "mean must be three finite"),
+        ({"channels": "bgr"}, '"RGB" or "BGR"'),
+    ]:
+        with pytest.raises(AlexNetError, match=words):
+            Preprocess(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_wrong_type_is_one_sentence() -> None:
+    with pytest.raises(TypeError, match=r"name must be text or a path, not a int\."):
+        load_pretrained(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"categories must be a list of names"):
+        load_pretrained(weights.ASSETS / "small.safetensors", categories="abc")
 
 
 def test_pretrained_counts_its_labels() -> None:
