@@ -174,6 +174,14 @@ def test_a_question_says_how_many_are_right():
     assert not pair({"a": 1, "b": ...}).answered
 
 
+def test_a_check_never_raises():
+    endless: list[Any] = []
+    endless.append(endless)
+    for answers in ([endless], [], [1, 2], [{"a": endless, "b": 2}]):
+        result = pair(*answers)
+        assert not result and "cannot be compared" in result.message and "\n" not in result.message
+
+
 def test_checks_draw_the_same_numbers_and_leave_the_learners_alone():
     drawn = []
 

@@ -127,7 +127,9 @@ class Exercise:
             self.examine(self, *answers, hidden=hidden)
         except _NotAnswered:
             return Result(own, False, "not answered yet.", answered=False)
-        except Hint as hint:
+        except Exception as problem:  # a value that cannot even be compared, such as a list inside itself
+            why = f"your answer cannot be compared ({type(problem).__name__}: {problem})."
+            hint = problem if isinstance(problem, Hint) else Hint(why.replace("\n", " "))
             first, again = str(hint), self.name in _WRONG
             _WRONG.add(self.name)
             return Result(own, False, f"{first} {hint.more}" if again and hint.more else first, first=first)

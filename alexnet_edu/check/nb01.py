@@ -62,7 +62,6 @@ def top_k_error() -> Iterable[Inputs]:
     mistakes=[
         (sqrt(P * (1 - P) / N), "That is a share; points are hundredths."),
         (100 * P * (1 - P) / N, "That is the variance; in which unit is it?"),
-        (P * (1 - P) / N, "That is the variance of a share; in which unit is it?"),
         (sqrt(15.315 * 14.315 / N), "Put the error in as a share, 0.15315."),
         (100 * sqrt(P * (1 - P)), "That is how far one picture varies; 100,000 of them are averaged."),
         (100 * sqrt(P / N), "Nearly: if all pictures were wrong, nothing could vary."),
@@ -140,8 +139,6 @@ def _networks(name: str) -> list[str]:
         (lambda name: [one.split(".")[0] for one in _networks(name)], "'146.2009' is one name: the year tells what it "
          "was pre-trained on."),
         (lambda name: sorted(_networks(name)), "Keep the order of the file's name."),
-        (lambda name: list(dict.fromkeys(one.rstrip("f") for one in _networks(name))), "'145' and '145f' are two "
-         "networks."),
     ],
 )  # fmt: skip
 def networks() -> Iterable[Inputs]:

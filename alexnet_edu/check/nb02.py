@@ -35,7 +35,6 @@ def _weights(side: int, channels: int, kernels: int, size: int, stride: int, pad
     mistakes=[
         (lambda *p: (_cost(*p)[0] - 1, ..., ...), "n steps of a kernel make n + 1 places."),
         (lambda n, c, k, s, t, p, g: (_cost(n + p, c, k, s, t, 0, g)[0], ..., ...), "Padding is added on both sides."),
-        (lambda *p: (p[0] // p[4], ..., ...), "The last places do not fit: a kernel has to lie inside."),
         (lambda *p: (..., _weights(*p), ...), "Every kernel has a bias, too."),
         (lambda *p: (..., p[2] * (p[1] * p[3] ** 2 + 1), ...), "In groups a kernel does not see all the channels."),
         (lambda *p: (..., p[2] * (p[3] ** 2 + 1), ...), "A kernel has a square of weights for each channel it sees."),
@@ -133,7 +132,6 @@ def _field(stack: list[tuple[int, int]], *, early: bool = False) -> int:
         (lambda stack: _field(stack, early=True), "A layer's own stride moves its neighbours apart only *after* it."),
         (lambda stack: _field(stack[::-1]), "The first layer of the stack is the first that the picture meets."),
         (lambda stack: _field(stack) if stack else 0, "Without any layer, a value is one pixel."),
-        (lambda stack: _field(stack) - 1, "Count pixels, not the steps between them."),
     ],
 )
 def receptive_field() -> Iterable[Inputs]:
@@ -154,7 +152,6 @@ def _grouped(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     mistakes=[
         (lambda x, w, b: torch.cat(_grouped(x, w, b).chunk(2, 1)[::-1], 1), "The towers' outputs changed places."),
         (lambda x, w, b: _grouped(x, w, 0 * b), "The biases are missing."),
-        (lambda x, w, b: _grouped(x, w, torch.cat([b[:4], b[:4]])), "Each tower has its own half of the biases."),
         (lambda x, w, b: F.conv2d(x, w, b, groups=2), "Padding is missing: the maps became smaller."),
         (lambda x, w, b: _grouped(torch.cat([x[:, :3]] * 2, 1), w, b), "Both of your towers read the first maps."),
         (lambda x, w, b: _grouped(torch.cat([x[:, ::2], x[:, 1::2]], 1), w, b), "A tower reads a block of maps, not "

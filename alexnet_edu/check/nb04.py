@@ -36,7 +36,6 @@ def _share(width: int, height: int, resize: int, size: int) -> float:
             lambda w, h, r, s: s**2 / (r**2 * min(w, h) / max(w, h)),
             "The shorter side becomes `resize`, not the longer.",
         ),
-        (lambda w, h, r, s: min(w, h) / max(w, h), "That is the largest square; a smaller one is cut."),
         (lambda w, h, r, s: s**2 / (r**2 * w / h), "A photo may also be higher than wide."),
     ],
 )
@@ -62,7 +61,6 @@ def _input(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         (lambda p, m, s: _input(p, m, s).flip(1), "The colours are in the other order."),
         (lambda p, m, s: _input(p, m, s)[0], "The batch dimension is missing."),
         (lambda p, m, s: _input(p, s, m), "Mean and std are swapped."),
-        (lambda p, m, s: _input(p, m, 1 / s), "Divide by the std."),
         (lambda p, m, s: _input(p, 0 * m, s), "The mean is still in."),
         (lambda p, m, s: _input(p, m, torch.ones(3)), "The std is still in."),
     ],
@@ -100,8 +98,6 @@ def _averaged(logits: Tensor) -> Tensor:
         (lambda x: x.softmax(1).sum(0), "The result sums to the number of views."),
         (lambda x: x.softmax(0).mean(0), "Your softmax runs over the views, not over the classes."),
         (lambda x: x.softmax(1).mean(1), "You averaged over the classes; the views are to be averaged."),
-        (lambda x: x.softmax(1).amax(0), "That is the largest value of any view; a mean is wanted."),
-        (lambda x: x.log_softmax(1).mean(0), "Those are logarithms of probabilities."),
         (lambda x: _averaged(x)[None], "One distribution is wanted, without a dimension for the views."),
     ],
 )  # fmt: skip
@@ -151,7 +147,6 @@ def _nearest(query: Tensor, bank: Tensor, k: int) -> list[int]:
         (lambda q, b, k: (b @ q).argsort(descending=True)[:k], "That is the largest product, which long vectors win."),
         (lambda q, b, k: _nearest(q, b, k)[::-1], "The right rows, the farthest of them first."),
         (lambda q, b, k: _nearest(q, b, k + 1), "That is one row too many: the query is not among the rows."),
-        (lambda q, b, k: _nearest(q, b, k + 1)[1:], "The query is not among the rows, so nothing has to be left out."),
         (lambda q, b, k: (b - q).abs().sum(1).argsort()[:k], "That is the sum of absolute differences."),
         (lambda q, b, k: (b - q).norm(dim=1).sort().values[:k], "Those are the distances; which rows are they?"),
     ],

@@ -31,7 +31,6 @@ def _field(cell: int, kernel: int, stride: int, padding: int) -> tuple[int, int]
          "own size."),
         (lambda c, k, s, p: (max(0, c * s - p), ...), "The first row may be negative: do not cut it off."),
         (lambda c, k, s, p: ((c - 1) * s - p, (c - 1) * s - p + k - 1), "Cells are counted from 0."),
-        (lambda c, k, s, p: (c - p, c - p + k - 1), "From cell to cell the window moves by a stride, not by one row."),
     ],
 )  # fmt: skip
 def field() -> Iterable[Inputs]:
@@ -53,8 +52,6 @@ def _sparsity(maps: Tensor) -> Tensor:
         (lambda m: _sparsity(m).mean(), "That is one number for all channels."),
         (lambda m: (m == 0).double().mean((1, 2, 3)), "Those are shares of each picture; channels are wanted."),
         (lambda m: (m == 0).double().mean((2, 3)), "The pictures should disappear as well: one share for a channel."),
-        (lambda m: (m[0] == 0).double().mean((1, 2)), "You look at the first picture alone."),
-        (lambda m: (m < 0.5).double().mean((0, 2, 3)), "Small values are not zero: count exact zeros."),
         (lambda m: m.double().mean((0, 2, 3)), "That is how strong a channel is; how often is it silent?"),
     ],
 )
@@ -130,7 +127,6 @@ def _hidden(x: Tensor, top: int, left: int, side: int) -> Tensor:
         (lambda x, t, f, s: x - _hidden(x, t, f, s), "You kept the square and covered the rest."),
         (lambda x, t, f, s: torch.cat([_hidden(x, t, f, s)[:1], x[1:]]), "The square is to be covered in all three "
          "colours."),
-        (lambda x, t, f, s: _hidden(x, 0, 0, s), "The square starts at the row and the column that are given."),
     ],
 )  # fmt: skip
 def hide() -> Iterable[Inputs]:

@@ -56,7 +56,6 @@ def rounded_up(side: int, size: int, stride: int, padding: int) -> int:
         (lambda n, k, s, p: rounded_up(n, k, s, 0), "Padding makes the side longer."),
         (lambda n, k, s, p: rounded_up(n + p, k, s, 0), "Padding is added on both sides."),
         (lambda n, k, s, p: -(-(n + 2 * p - k) // s), "n steps of the window make n + 1 positions."),
-        (lambda n, k, s, p: -(-(n + 2 * p) // s), "The first window already takes its own size."),
         (lambda n, k, s, p: 1 + (n + 2 * p - k) / s, "A window is there or it is not: give a whole number."),
     ],
 )
@@ -85,7 +84,6 @@ def side() -> Iterable[Inputs]:
         (1 / 55, "That is the last row alone; the last column sees outside, too."),
         (2 / 55, "The corner lies in the last row and in the last column: count it once."),
         (4 * 54 / 55**2, "Zeros stand at two edges only."),
-        (3 / 227, "That is the share of zeros along a side; the share of positions is wanted."),
     ],
 )
 def edge_share(share: float) -> object:
@@ -134,7 +132,6 @@ def _of_present(x: Tensor, size: int, scale: float, power: float, min_div: float
         (_of_present, "At the edges you divide by the number of maps that are there; the code always by the size."),
         (lambda x, n, s, p, m: cross_map_norm(x, n, s, 1.0, m), "The exponent is an argument: where is it in yours?"),
         (lambda x, n, s, p, m: cross_map_norm(x, n, s, p, 1.0), "min_div is an argument; you take 1."),
-        (lambda x, n, s, p, m: cross_map_norm(x, n + 2, s * (n + 2) / n, p, m), "Your windows hold too many maps."),
     ],
 )  # fmt: skip
 def cmrnorm() -> Iterable[Inputs]:
@@ -182,7 +179,6 @@ def rates_of_145(epoch: int) -> tuple[float, float]:
         (lambda epoch: rates_of_145(epoch - 1), "A cut counts from the epoch that the log names."),
         (lambda epoch: (..., rates_of_145(epoch)[0]), "The other layers are not frozen with conv1."),
         (lambda epoch: (0.01, 0.01), "The rate is cut several times."),
-        (lambda epoch: (rates_of_145(min(epoch, 71))[0], ...), "In the end conv1 does not learn at all."),
         (lambda epoch: (..., 0.01 if epoch < 25 else 0.001 if epoch < 51 else 0.0001), "The others are cut once more."),
     ],
 )
@@ -212,7 +208,6 @@ def update_2012(
         (lambda w, v, g, r, m, d: (..., v - d * r * w - r * g), "The velocity keeps only a part of itself."),
         (lambda w, v, g, r, m, d: (w + v, ...), "The weights move by the new velocity, not by the old one."),
         (lambda w, v, g, r, m, d: update_2012(w, v, g, r, m, d)[::-1], "The weights come first, then the velocity."),
-        (lambda w, v, g, r, m, d: update_2012(w, v, g, r, 0.9, d), "Momentum is an argument; you take 0.9."),
     ],
 )
 def update() -> Iterable[Inputs]:

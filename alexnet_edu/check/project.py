@@ -114,8 +114,6 @@ def _margin(per_class: PerClass) -> float:
         (lambda n: _but(n, low=_summary(n)["high"], high=_summary(n)["low"]), "low and high are swapped."),
         (lambda n: _but(n, worst=max(n, key=lambda name: n[name][1] - n[name][0])), "worst: the smallest *share* of "
          "right answers, not the most errors."),
-        (lambda n: _but(n, worst=max(n, key=lambda name: n[name][0] / max(1, n[name][1]))), "worst: that is the best."),
-        (lambda n: {**_but(n), "worst": min(r / t for r, t in n.values() if t)}, "worst: the *name* of a class."),
     ],
 )  # fmt: skip
 def summary(hidden: bool) -> Iterable[Inputs]:

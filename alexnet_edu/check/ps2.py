@@ -59,7 +59,6 @@ def _regrouped(x: Tensor, weight: Tensor, bias: Tensor, stride: int, groups: int
         (partial(_regrouped, woven=False), "Every group reads the first maps; group g reads the g-th part of them."),
         (partial(_regrouped, woven=True), "Groups are blocks of neighbouring maps, not every second map."),
         (lambda x, w, b, s, g: _convolved(x, w, 0 * b, s, g), "The bias is missing."),
-        (lambda x, w, b, s, g: _convolved(x, w, b.roll(1), s, g), "Each kernel has a bias of its own."),
     ],
 )  # fmt: skip
 def conv_2012(hidden: bool) -> Iterable[Inputs]:
@@ -101,8 +100,6 @@ def _filled(x: Tensor, size: int, stride: int, ceil: bool, *, value: float) -> T
         (partial(_filled, value=0.0), "At the edge your maximum is 0, a value that x does not have there."),
         (partial(_filled, value=-9.0), "At the edge your maximum is -9, a value that x does not have there."),
         (lambda x, k, s, c: -_pooled(-x, k, s, c), "That is the smallest value of each window."),
-        (lambda x, k, s, c: _pooled(x.abs(), k, s, c), "Signs count: a large negative value is not the largest."),
-        (lambda x, k, s, c: _pooled(x, k, s, c)[0], "Every picture of the batch is to be pooled."),
     ],
 )  # fmt: skip
 def max_pool(hidden: bool) -> Iterable[Inputs]:
@@ -160,8 +157,6 @@ def _overwritten(x: Tensor, grad: Tensor, size: int, stride: int) -> Tensor:
          "That marks the largest values; "
          "what comes from above is missing."),
         (_overwritten, "Right where windows do not share their maximum. What if two windows pass back to one value?"),
-        (lambda x, g, k, s: _to_winners(-x, g, k, s), "You pass back to the smallest value of each window."),
-        (lambda x, g, k, s: _to_winners(x, g, k, s) * x, "The gradient does not depend on how large the winner was."),
     ],
 )  # fmt: skip
 def max_pool_backward(hidden: bool) -> Iterable[Inputs]:
@@ -201,7 +196,6 @@ def _lrn_of_present(x: Tensor, size: int, scale: float, power: float, min_div: f
         (lambda x, n, s, p, m, t: x / (m + s * F.avg_pool2d(x.square(), n, 1, n // 2)) ** p, "Your windows run over "
          "rows and columns; they should run over maps."),
         (lambda x, n, s, p, m, t: _lrn(x, n, s, p, 1.0, t), "minDiv is an argument; you use 1."),
-        (lambda x, n, s, p, m, t: _lrn(x, n, s, 0.75, m, t), "pow is an argument; you use 0.75."),
         (lambda x, n, s, p, m, t: _lrn(x, 5, 5 * s / n, p, m, t), "size is an argument; your windows hold 5 maps."),
         (lambda x, n, s, p, m, t: x * (m + x.square() * s / n) ** -p, "Each map sees only itself."),
     ],
@@ -235,7 +229,6 @@ def _half(scale: float, power: float, min_div: float) -> float:
         (lambda s, p, m: max(0.0, 2 ** (1 / p) - m) ** 0.5 / s**0.5, "Half of the factor at tiny activity, not 1/2."),
         (lambda s, p, m: (m * (2**p - 1) / s) ** 0.5, "Which power undoes a power of pow?"),
         (lambda s, p, m: ((2 ** (1 / p) - 1) / s) ** 0.5, "minDiv is an argument: what does your answer do with it?"),
-        (lambda s, p, m: (m * 2 ** (1 / p) / s) ** 0.5, "At that activity the brackets hold minDiv as well."),
     ],
 )  # fmt: skip
 def half_strength(hidden: bool) -> Iterable[Inputs]:
@@ -312,7 +305,6 @@ def _today(weight: Tensor, bias: Tensor, p: float) -> tuple[Tensor, Tensor]:
         (lambda w, b, p: (w * p, ...), "p is the share that is dropped; what is kept?"),
         (lambda w, b, p: (..., b / (1 - p)), "The bias never met the factor."),
         (lambda w, b, p: _today(w, b, p)[::-1], "Both are right, in the other order: the weight comes first."),
-        (lambda w, b, p: (w * (1 - p) ** 0.5, ...), "There is one dropout before this layer; why the root?"),
     ],
 )
 def to_today(hidden: bool) -> Iterable[Inputs]:

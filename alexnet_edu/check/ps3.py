@@ -69,7 +69,6 @@ def _groups(state: State, channels: int, *, own: bool = False) -> dict[str, int]
          "fc6 is no convolution: look at its dimensions."),
         (lambda state, n: {k: v.shape[1] for k, v in zip(_groups(state, n), _kernels(state), strict=True)},
          "That is how many maps a kernel reads; into how many groups does that cut those that enter?"),
-        (lambda state, channels: _groups(state, 3) if channels != 3 else {}, "A picture need not have three channels."),
     ],
 )  # fmt: skip
 def groups_of(hidden: bool) -> Iterable[Inputs]:
@@ -119,7 +118,6 @@ def _dense(weight: Tensor, groups: int, *, turn: int = 0) -> Tensor:
          "one block, not every second one."),
         (lambda w, g: F.pad(w, (0, 0, 0, 0, 0, w.shape[1] * (g - 1))), "All your kernels read the first group's maps."),
         (lambda w, g: w, "Yours still reads one group's maps: an ordinary kernel reads all."),
-        (lambda w, g: torch.cat([_dense(w, g)] * g), "There are as many kernels as before."),
     ],
 )  # fmt: skip
 def dense_weight(hidden: bool) -> Iterable[Inputs]:
@@ -155,7 +153,6 @@ def _halves(state: State, *, dim: int = 0) -> list[State]:
          "takes its bias with it."),
         (lambda state: [{k: t for k, t in one.items() if t.ndim > 1} for one in _halves(state)],
          "The biases are gone."),
-        (lambda state: [_halves(state)[0]] * 2, "Both GPUs hold the same half."),
         (lambda state: _halves(state)[0], "Two dictionaries are wanted, left and right."),
     ],
 )  # fmt: skip
@@ -251,7 +248,6 @@ def _on_two(
         (lambda *n: _on_two(*n).softmax(1), "These are probabilities; scores before the softmax are wanted."),
         (lambda *n: _on_two(*n).log_softmax(1), "These are logarithms of probabilities; scores are wanted."),
         (lambda x, left, right, top: _on_two(x, right, left, top), "Left and right are swapped."),
-        (lambda *n: _on_two(*n)[:1], "Every picture of the batch gets its own scores."),
     ],
 )  # fmt: skip
 def two_towers(hidden: bool) -> Iterable[Inputs]:
@@ -286,8 +282,6 @@ def _own(weight: Tensor, *, kept: str = "") -> Tensor:
          "stays: set weights to zero instead of dropping them."),
         (lambda w: w * ((torch.arange(len(w))[:, None] + torch.arange(w.shape[1])) % 2 == 0).reshape(
             *w.shape[:2], *[1] * (w.ndim - 2)), "Towers are halves, not every second kernel."),
-        (lambda w: w, "Nothing is silent in yours."),
-        (lambda w: 0 * w, "Each tower still hears itself."),
     ],
 )  # fmt: skip
 def without_exchange(hidden: bool) -> Iterable[Inputs]:

@@ -46,7 +46,6 @@ def _resized(width: int, height: int, resize: int, size: int) -> tuple[Within, .
         (lambda *n: _box(*n, side=n[3]), "The photo is resized before it is cropped: how many of its pixels are `size` "
          "pixels then?"),
         (lambda *n: _box(*n, side=n[3] * max(n[:2]) / n[2]), "It is the *shorter* side that becomes `resize`."),
-        (lambda *n: _box(*n, side=min(n[:2])), "Less is seen than the largest square: `size` of `resize` pixels."),
     ],
 )  # fmt: skip
 def seen_box(hidden: bool) -> Iterable[Inputs]:
@@ -88,9 +87,6 @@ def _share(scores: Tensor, labels: Tensor, k: int) -> float:
         (lambda s, y, k: 100 * _share(s, y, k), "A share from 0 to 1 is wanted, not per cent."),
         (lambda s, y, k: len(s) * _share(s, y, k), "That is a count; a share of all pictures is wanted."),
         (lambda s, y, k: _share(s, y, 1), "k is an argument: you look at the first guess alone."),
-        (lambda s, y, k: _error(s, y, k, found=lambda s, own, k: (s < own).sum(1) > s.shape[1] - k),
-         "A label on place k "
-         "is among the k best."),
     ],
 )  # fmt: skip
 def topk_error(hidden: bool) -> Iterable[Inputs]:
@@ -162,7 +158,6 @@ def _mean(scores: Scores, views: Tensor) -> Tensor:
         (lambda f, x, n: _mean(f, _views(x, n, axis=None)), "Those are five views; their mirror images are missing."),
         (lambda f, x, n: _mean(f, _views(x, n, views=4)), "Those are the corners; the centre is missing."),
         (lambda f, x, n: _mean(f, _views(x[:, :-1, :-1], n)), "Your last views end before the last row and column."),
-        (lambda f, x, n: f(_views(x, n)).softmax(0).mean(0), "The softmax runs over the classes of each view."),
     ],
 )  # fmt: skip
 def ten_crop(hidden: bool) -> Iterable[Inputs]:

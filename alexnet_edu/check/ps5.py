@@ -71,7 +71,6 @@ def _sparsities(activations: Tensor) -> tuple[Tensor, Tensor]:
         (lambda a: ((a > 0).double().sum(0), (a > 0).double().sum(1)), "Those are counts; shares are wanted."),
         (lambda a: (a.mean(0), a.mean(1)), "That is how strong the answers are; count how many there are."),
         (lambda a: (torch.ones_like(a[0]), torch.ones_like(a[:, 0])), "0 is no answer; a unit answers above 0."),
-        (lambda a: (_sparsities(a)[0], _sparsities(a)[0]), "Your second one is about units, too."),
         (lambda a: ((a > 0).double().mean(), (a > 0).double().mean()), "One value per unit and one per picture are "
          "wanted, not one for all."),
     ],
@@ -117,7 +116,6 @@ def _drops(probability: Spotlight, x: Tensor, patch: int, stride: int) -> Tensor
          "each from a fresh copy."),
         (lambda f, *n: _drops(f, *n).T, "Rows and columns are swapped."),
         (lambda f, x, patch, stride: _drops(f, x[:, :-1, :-1], patch, stride), "A square that just fits counts, too."),
-        (lambda f, *n: _drops(f, *n).flatten(), "Rows and columns of squares are wanted, not one list."),
         (lambda f, *n: _drops(f, *n).abs(), "Where covering helps the drop is negative: keep its sign."),
     ],
 )  # fmt: skip
@@ -161,7 +159,6 @@ def _overwritten(drops: Tensor, patch: int, stride: int, height: int, width: int
         (lambda *n: _over(*n)[0] / _over(*n)[1].max(), "The number of squares differs from pixel to pixel."),
         (lambda *n: _over(*n)[0] / _over(*n)[1], "A pixel under no square gets 0, and 0/0 is nan."),
         (_overwritten, "Where squares overlap, your last one wins."),
-        (lambda *n: _over(*n)[1], "That is the number of squares over each pixel."),
         (lambda d, p, s, h, w: torch.nn.functional.interpolate(d[None, None], (h, w))[0, 0], "Stretching the map moves "
          "its squares: they start every `stride` pixels."),
         (lambda d, p, s, h, w: _spread(d, p, p, h, w), "Squares start every `stride` pixels, not side by side."),
@@ -237,8 +234,6 @@ def _rolled(before: Tensor, after: Tensor, cells: int, border: int) -> float:
         (lambda b, a, c, e: _error(b, a, c, e, over="all"),
          "The largest value of `before` may stand in its border; only "
          "the cells that are compared count."),
-        (lambda b, a, c, e: _error(b, a, c, e, over="after"),
-         "Divide by the largest value of `before`, not of `after`."),
         (_rolled, "roll brings back on the left what left on the right."),
     ],
 )  # fmt: skip
