@@ -169,7 +169,7 @@ def spread(hidden: bool) -> Iterable[Inputs]:
     """Problem 4: for each pixel the mean drop of the squares over it: ``(drops, patch, stride, height, width)``."""
     drawn = [(whole(6, 16), whole(6, 16), whole(1, 5), whole(1, 6)) for _ in range(7)]
     cases = [(8, 8, 4, 2), (9, 12, 3, 3), (9, 9, 2, 3)]
-    for height, width, patch, stride in [*drawn, (9, 9, 2, 4)] if hidden else cases:
+    for height, width, patch, stride in [*drawn, (10, 12, 4, 3), (9, 9, 2, 4)] if hidden else cases:
         rows, columns = (len(range(0, side - patch + 1, stride)) for side in (height, width))
         yield torch.rand(rows, columns, dtype=torch.float64) - 0.2, patch, stride, height, width
 
