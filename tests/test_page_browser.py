@@ -10,11 +10,12 @@ import zlib
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from browsing import browser, new_page, screenshot
+from browsing import browser, executable, new_page, screenshot
 from page_visits import served
 from PIL import Image
 
@@ -465,3 +466,39 @@ def test_other_alexnets_can_be_compared(page: Any) -> None:
     assert image.evaluate("async (one) => { await one.decode(); return one.naturalWidth; }") > 0
     page.get_by_label("Compare with").select_option(index=0)
     assert image.is_hidden()
+
+
+def test_the_camera_runs_through_the_network_and_stops(chromium: Any, address: str) -> None:
+    """With Chromium's own moving test picture for a camera."""
+    arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    path = executable(SimpleNamespace(chromium=chromium.browser_type))
+    filmed = chromium.browser_type.launch(executable_path=path, args=arguments)
+    page = new_page(filmed)
+    page.goto(address)
+    ready(page)
+    before = settled(page)
+    page.get_by_role("button", name="Live camera").click()
+    page.locator(f"html:not([data-answers='{before}'])").wait_for()
+    page.locator(".truth", has_text="It knows 101 labels").wait_for()
+    assert page.locator(".strip [aria-pressed=true]").count() == 0
+    page.get_by_role("button", name="Stop the camera").click()
+    settled(page)
+    page.get_by_title("panda").click()
+    says(page, "panda")
+    assert page.faults == []
+    filmed.close()
+
+
+def test_a_refused_camera_is_one_sentence(page: Any) -> None:
+    page.get_by_role("button", name="Live camera").click()
+    page.locator("#notice", has_text="The camera cannot be used here").wait_for()
+    says(page, "sunflower")
+
+
+def test_the_photo_is_there_before_the_network(chromium: Any, address: str) -> None:
+    page = new_page(chromium)
+    page.route("**/network.safetensors", lambda route: None)  # never arrives
+    page.goto(f"{address}#photo=okapi&layer=relu1")
+    page.locator("#loading[style*='okapi.jpg']").wait_for()
+    assert page.locator("#loading p").inner_text() == "The network is on its way"
+    page.context.close()

@@ -2,7 +2,7 @@
 import { Engine, newestOnly } from "./client.js";
 import { onCanvas, opaque, painted, scale } from "./colour.js";
 import { UNCHANGED } from "./engine/picture.js";
-import { isSingle, load } from "./host.js";
+import { address, isSingle, load } from "./host.js";
 import { fromHash, toHash } from "./link.js";
 import { by, mainStep, percent, stagesOf } from "./plan.js";
 import { Answers } from "./views/answers.js";
@@ -259,23 +259,23 @@ function tourOf(page) {
     element("tour"),
     [
       {
-        at: "#answer", title: "A photo goes in, a label comes out",
+        at: ".photo", title: "A photo goes in, a label comes out",
         text: `The network sees ${by([size, size])} pixels and nothing else. It gives every label that it knows a probability; the bars show the five largest.`,
       },
       {
-        at: "#layer", title: "A filter is a small pattern", state: { layer: first, channel: undefined, unit: null },
+        at: ".one", title: "A filter is a small pattern", state: { layer: first, channel: undefined, unit: null },
         text: "The first layer slides its filters over the photo. Choose another one: the small picture beside the photo is the filter, the one next to it what it meets in the frame. Where the two look alike, its value is high.",
       },
       {
-        at: "#layer", title: "A channel is what one filter found",
+        at: ".all", title: "A channel is what one filter found",
         text: "Each tile is one channel: a map of the photo, bright where its filter found its pattern. Touch a tile to lay it over the photo.",
       },
       {
-        at: "#layer", title: "The receptive field is what one place can see", state: { layer: deep ? mainStep(deep).name : first, channel: undefined, unit: null },
-        text: "Move over the photo: the frame is all that one place of this channel depends on. In the first layer it is a few pixels, here it is most of the photo.",
+        at: ".one", title: "The receptive field is what one place can see", state: { layer: deep ? mainStep(deep).name : first, channel: undefined, unit: null },
+        text: "Point at the photo: the frame is all that one place of this channel depends on. In the first layer it is a few pixels, here it is most of the photo.",
       },
       {
-        at: "#answer", title: "Now disturb it",
+        at: ".photo", title: "Now disturb it",
         text: "Drag the grey square over the photo and watch the bars. Where does the label vanish? Then take a photo of your own.",
         act: () => page.stage.cover([size / 2, size / 2]),
       },
@@ -295,6 +295,8 @@ async function start() {
     frame: async (frame) => page?.frame(frame),
     complain,
   });
+  const first = chooser.get(fromHash(location.hash, told).photo ?? told.pictures[0].name);
+  if (typeof first?.file === "string") element("loading").style.backgroundImage = `url(${await address(first.file, "image/jpeg")})`;
   const [engine, weights, code] = await Promise.all([
     Engine.make(),
     load("network.safetensors", (share) => (bar.value = share)),
