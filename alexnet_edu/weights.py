@@ -236,6 +236,10 @@ def load_pretrained(
     """
     if not isinstance(name, (str, os.PathLike)):
         raise TypeError(f"name must be text or a path, not a {type(name).__name__}.")
+    if name in ("auto", "small", "imagenet") and (model is not None or categories is not None):
+        raise WeightsError(
+            f"model and categories belong to a file of weights; {name!r} has its own; with_head gives it new ones."
+        )
     if name == "auto":
         return _choose(announce)
     if name in ("small", "imagenet"):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from weight_files import LOADED
 
 import alexnet_edu
 from alexnet_edu.cli import main as cli
@@ -93,6 +97,72 @@ def test_bad_file_as_json(capsys: Capture, broken: str) -> None:
     assert set(first) == {"file", "error"} and first["file"] == broken
     assert second["file"] == CAT and "predictions" in second
     assert err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_folders_patterns_and_standard_input(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("b.jpg", "a.JPG", ".hidden.jpg", "notes.txt"):
+        (tmp_path / name).write_bytes(Path(CAT).read_bytes())
+    (tmp_path / "C:").mkdir()
+    (tmp_path / "C:" / "c.jpg").write_bytes(Path(CAT).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(Path(CAT).read_bytes())))
+    call = ["predict", str(tmp_path), str(tmp_path / "*.[jJ]*"), "-", "C://c.jpg", "--model", "small", "--json"]
+    assert cli.main(call) == 0
+    a, b = str(tmp_path / "a.JPG"), str(tmp_path / "b.jpg")
+    lines = list(json_lines(capsys.readouterr().out))
+    assert [line["file"] for line in lines] == [a, b, a, b, "-", "C://c.jpg"]
+    assert all(line["predictions"] == lines[0]["predictions"] for line in lines)
+
+
+@pytest.mark.parametrize("picture", ["none*.jpg", "empty", "http://[::1", "http://me:secret@127.0.0.1:9/x", "-"])
+def test_one_picture_never_ends_a_run(
+    picture: str, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
+    assert cli.main(["predict", CAT, picture, ROCKET, "--model", "small", "--json"]) == 1
+    out, err = capsys.readouterr()
+    first, second, third = json_lines(out)
+    assert "predictions" in first and "predictions" in third and "error" in second
+    assert err.startswith("error: ") and err.count("\n") == 1 and "secret" not in out + err
+
+
+def test_weights_that_say_nothing_of_themselves(capsys: Capture, tmp_path: Path) -> None:
+    weights, names = str(tmp_path / "mine.pth"), tmp_path / "names.txt"
+    LOADED["state dict"].write(Path(weights))
+    assert cli.main(["predict", CAT, "--model", weights]) == 1
+    assert "--categories FILE" in capsys.readouterr().err
+    for text in ("cat\nrocket\n\n", '["cat", "rocket"]'):
+        names.write_text(text)
+        call = ["predict", CAT, "--model", weights, "--network", "small", "--categories", str(names), "--json"]
+        assert cli.main(call) == 0
+        (line,) = json_lines(capsys.readouterr().out)
+        assert {guess["label"] for guess in line["predictions"]} == {"cat", "rocket"}  # type: ignore[attr-defined]
+    for text in ("", "a\n\nb", "[1, 2]", "[oops"):
+        names.write_text(text)
+        with pytest.raises(SystemExit):
+            cli.main(["predict", CAT, "--model", weights, "--categories", str(names)])
+        assert capsys.readouterr().err.count("\n") == 1
+    names.write_text("a\nb")
+    assert cli.main(["predict", CAT, "--model", "small", "--categories", str(names)]) == 1
+    assert "belong to a file of weights" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
+def test_sigterm_is_ctrl_c(tmp_path: Path) -> None:
+    """It ends between two lines of JSON, without a traceback."""
+    command = [sys.executable, "-m", "alexnet_edu", "predict", "--json", "--model", "small", *[CAT, ROCKET] * 1000]
+    printed = tmp_path / "out"
+    with printed.open("w") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True) as process:
+        while not printed.stat().st_size:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        _, err = process.communicate()
+    assert process.returncode == 130 and err == ""
+    lines = list(json_lines(printed.read_text()))
+    assert 0 < len(lines) < 2000 and all("predictions" in line for line in lines)
 
 
 def test_more_labels_than_classes_gives_all(capsys: Capture) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from alexnet_edu.train.settings import DATA_SETS, DEVICES, LARGEST_SEED, SPLITS
@@ -14,6 +16,7 @@ __all__ = [
     "Parser",
     "compute_arguments",
     "data_arguments",
+    "file_arguments",
     "positive",
     "print_error",
     "seconds",
@@ -60,6 +63,31 @@ def seconds(text: str) -> float:
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"must be a number of seconds of at least 0, not {text!r}")
     return value
+
+
+def names(path: str) -> list[str]:
+    """The lines of a text file, or its JSON list, for argparse."""
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8")
+        found = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
+    except (OSError, ValueError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or "it is no list of names in UTF-8"
+        raise argparse.ArgumentTypeError(f"cannot read {path!r}: {why}") from None
+    labels = [label.strip() if isinstance(label, str) else "" for label in found]
+    while labels and not labels[-1]:
+        labels.pop()
+    if not labels or not all(labels):
+        raise argparse.ArgumentTypeError(f"{path!r} must hold a name on each line, or a JSON list of names")
+    return labels
+
+
+def file_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say what a file of weights does not say itself."""
+    parser.add_argument("--network", metavar="NAME", help="of a file of weights: its network (see alexnet-edu models)")
+    parser.add_argument(
+        "--categories", type=names, metavar="FILE",
+        help="of a file of weights: a text file with the name of each class on a line, in order, or a JSON list",
+    )  # fmt: skip
 
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from alexnet_edu.cli.arguments import compute_arguments, data_arguments
+from alexnet_edu.cli.arguments import compute_arguments, data_arguments, file_arguments
 from alexnet_edu.train.settings import PARTS
 
 __all__ = ["add_arguments", "run"]
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data_arguments(parser)
     compute_arguments(parser)
     parser.add_argument("--model", default="small", metavar="NAME", help="small (default), imagenet or a weights file")
+    file_arguments(parser)
     parser.add_argument("--part", choices=PARTS, default="test", help="which (default test)")
     parser.add_argument("--ten-crop", action="store_true", help="average ten views, as the paper does")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, per class too")
@@ -61,7 +62,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     if data.ignored:
         print(data.ignored_sentence(), file=sys.stderr)
     with redirect_stdout(sys.stderr):
-        pretrained = load_pretrained(args.model)
+        pretrained = load_pretrained(args.model, model=args.network, categories=args.categories)
     columns = columns_by_name(data.categories, pretrained.categories)
     pictures = getattr(data, args.part)
     prepare = Prepare(pretrained.preprocess, ten=args.ten_crop)
