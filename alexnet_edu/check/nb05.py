@@ -68,7 +68,7 @@ def _cosines(weights: Tensor) -> Tensor:
          "wins: compare directions alone."),
         (lambda w: (_cosines(w) - 2 * torch.eye(len(w))).argmax(1), "Those are the most similar ones."),
         (lambda w: _cosines(w).argmax(1), "Each filter is most similar to itself; the opposite is wanted."),
-        (lambda w: _cosines(w).abs().argmin(1), "Those are nearly at right angles: which sign has the opposite?"),
+        (lambda w: _cosines(w).abs().argmin(1), "Those are nearly at right angles: which sign does an opposite have?"),
         (lambda w: _cosines(w).amin(1), "Those are the cosines; which filters do they belong to?"),
         (lambda w: torch.cdist(w.flatten(1), w.flatten(1)).argmax(1), "The farthest filter is mostly a strong one; "
          "compare directions alone."),

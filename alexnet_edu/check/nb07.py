@@ -71,7 +71,7 @@ def dense_intensity() -> Iterable[Inputs]:
 
 
 @question(
-    "2 FLOP for each picture and 4 bytes a weight: 20 / 2 is 10.",
+    "2 FLOP for each picture and 4 bytes per weight: 20 / 2 is 10.",
     right=20,
     hint=("How many FLOP per byte does batch 1 give?", "How does that grow with the batch?"),
     mistakes=[

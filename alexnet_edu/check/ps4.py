@@ -71,7 +71,7 @@ def _share(scores: Tensor, labels: Tensor, k: int) -> float:
 
 
 @exercise(
-    "ties and broken networks get no present.",
+    "neither ties nor a broken network make the error smaller.",
     right=_share,
     hint=("Take the pictures one by one: how many classes does the label surely beat?", "And if the score is nan?"),
     mistakes=[
