@@ -445,8 +445,8 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
          "Which kinds do the chosen photos show"),
     ],
     "nb10.learning": [((lambda layers, last: layers,), "3 values are wanted")],
-    "nb10.standardised": [((lambda features, chosen: features,), "subtract the mean of the chosen rows")],
-    "nb10.at_stake": [((lambda p, h: 100,), "solve for n")],
+    "nb10.standardised": [((lambda features, chosen: features,), "Which rows decide")],
+    "nb10.at_stake": [((lambda p, h: 100,), "How wide is the interval")],
     "nb08.evidence": [
         ((nb08.EVIDENCE | {"b": "log"},), "Look again at b"),
         ((dict.fromkeys("abcdefg", "code"),), "2 of 7 are right. Look again at b"),

@@ -87,10 +87,7 @@ def _standardised(features: Tensor, chosen: list[int]) -> Tensor:
 @exercise(
     "the photos that are measured had no say in it.",
     right=_standardised,
-    hint=(
-        "First subtract the mean of the chosen rows, then divide by the mean length of these rows.",
-        "A row's length is `.norm(dim=1)`; take it after the subtraction.",
-    ),
+    hint=("Which rows decide on the mean, and which on the length?", "First subtract, then take the rows' lengths."),
     mistakes=[
         (
             lambda f, chosen: (f - f.mean(0)) / (f - f.mean(0)).norm(dim=1).mean(),
@@ -100,7 +97,7 @@ def _standardised(features: Tensor, chosen: list[int]) -> Tensor:
             lambda f, chosen: (f - f[chosen].mean(0)) / (f - f[chosen].mean(0)).norm(dim=1).mean(),
             "The mean is right; the photos to be measured took part in the length.",
         ),
-        (lambda f, chosen: f - f[chosen].mean(0), "Centred; now divide by the mean length of the chosen rows."),
+        (lambda f, chosen: f - f[chosen].mean(0), "Centred; their length is still what it was."),
         (lambda f, chosen: _standardised(f, chosen)[chosen], "All rows are wanted, not the chosen ones alone."),
         (
             lambda f, chosen: (f - f[chosen].mean(0)) / f[chosen].norm(dim=1).mean(),
@@ -118,7 +115,7 @@ def standardised() -> Iterable[Inputs]:
     "the interval shrinks with the root of the number of photos.",
     right=lambda share, half_width: round(1.96**2 * share * (1 - share) / half_width**2),
     rtol=0.02,
-    hint="Half the width is 1.96 standard errors, and the standard error is the root of p (1 - p) / n: solve for n.",
+    hint=("How wide is the interval for n photos?", "Half of it is 1.96 standard errors: how do they shrink with n?"),
     mistakes=[
         (lambda p, h: round(p * (1 - p) / h**2), "That is for one standard error; 95 % take 1.96 of them."),
         (lambda p, h: round(1.96 * p * (1 - p) / h**2), "The 1.96 is inside the root as well: square it."),
