@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet_edu.check import Hint, check, exercise, expect, question
+from alexnet_edu.check import Hint, check, exercise, expect, later, question
 from alexnet_edu.check.compare import OneOf, Within, difference, same
 from alexnet_edu.check.given import Scores, Spotlight
 from alexnet_edu.check.guard import Alien, Outcome, Refused, answered, forbid, plain, run
@@ -266,6 +266,20 @@ def test_plain_values_have_exact_types():
 def test_answered_looks_into_containers():
     assert answered(0) and answered("") and answered([1, (2, 3)]) and answered({"a": torch.zeros(2)})
     assert not answered(...) and not answered([1, (2, ...)]) and not answered({"a": None})
+
+
+def test_later_hands_on_what_its_check_found_right():
+    def right(x: Tensor) -> Tensor:
+        return 2 * x
+
+    def also_right(x: Tensor) -> Tensor:
+        return x + x
+
+    assert later(also_right, right) is right, "not checked yet"
+    assert double(also_right) and later(also_right, right) is also_right
+    assert not double(one_wrong_element) and later(one_wrong_element, right) is right
+    assert later(also_right, right) is right, "the last answer counts"
+    assert later(stub, right) is right and later(..., 3) == 3
 
 
 def test_expect():

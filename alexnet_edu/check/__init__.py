@@ -22,8 +22,7 @@ Answers are compared as plain values (``guard.plain``): lists, tuples, NumPy's a
 are all right if their values are. The tests try every mistake of every table.
 
 Hints climb: the first says where to look; a check whose last answer in this session was wrong too adds what to compare.
-``Result.required()`` always raises with the first. A cell that builds on an answer asks its check again:
-``mine if nb05.chroma(mine) else features.chroma``.
+``Result.required()`` always raises with the first. ``later`` hands an answer on only if its check passed.
 
 **For graders.** ``check.exercise`` is the declaration of a check. Nothing in it looks at the student's source.
 
@@ -42,6 +41,6 @@ Hints climb: the first says where to look; a check whose last answer in this ses
 
 from __future__ import annotations
 
-from alexnet_edu.check.exercises import Exercise, Hint, Result, check, exercise, expect, question
+from alexnet_edu.check.exercises import Exercise, Hint, Result, check, exercise, expect, later, question
 
-__all__ = ["Exercise", "Hint", "Result", "check", "exercise", "expect", "question"]
+__all__ = ["Exercise", "Hint", "Result", "check", "exercise", "expect", "later", "question"]

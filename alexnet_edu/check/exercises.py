@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,8 +14,9 @@ from torch import Tensor
 from alexnet_edu.check.compare import RTOL, Difference, difference, filled, same
 from alexnet_edu.check.guard import answered, plain, run
 
-__all__ = ["Exercise", "Hint", "Result", "check", "exercise", "expect", "number", "question", "whole"]
+__all__ = ["Exercise", "Hint", "Result", "check", "exercise", "expect", "later", "number", "question", "whole"]
 
+T = TypeVar("T")
 Inputs = tuple[Any, ...]
 Mistake = tuple[Any, str]
 Hints = str | tuple[str, str]
@@ -121,6 +122,7 @@ class Exercise:
     def judge(self, answers: Inputs, hidden: bool) -> Result:
         """The result for some answers, with what is drawn at random as it comes."""
         own, self.remark = self.name.rpartition(".")[2], ""
+        _PASSED.pop(self.name, None)
         try:
             self.examine(self, *answers, hidden=hidden)
         except _NotAnswered:
@@ -132,6 +134,7 @@ class Exercise:
             _WRONG.add(self.name)
             return Result(own, False, f"{first} {hint.more}" if again and hint.more else first, first=first)
         _WRONG.discard(self.name)
+        _PASSED[self.name] = answers
         return Result(own, True, f"{self.praise} {self.remark}".strip())
 
     def call(self, function: Any, inputs: Inputs) -> Any:
@@ -151,6 +154,18 @@ class Exercise:
 
 
 _WRONG: set[str] = set()  # checks whose last answer in this session was wrong
+_PASSED: dict[str, Inputs] = {}  # the answers that each check found right last
+
+
+def later(answer: T, reference: T) -> T:
+    """The student's answer where its check passed, else ``reference``, so that what follows rests on a right one.
+
+    Args:
+        answer: a value or a function that a check of this session has seen.
+        reference: what to use instead.
+    """
+    passed = (one for answers in _PASSED.values() for one in answers)
+    return answer if any(answer is one for one in passed) else reference
 
 
 def _as_check(maker: Callable[..., Any], exercise: Exercise) -> Check:
