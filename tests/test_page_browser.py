@@ -502,3 +502,12 @@ def test_the_photo_is_there_before_the_network(chromium: Any, address: str) -> N
     page.locator("#loading[style*='okapi.jpg']").wait_for()
     assert page.locator("#loading p").inner_text() == "The network is on its way"
     page.context.close()
+
+
+def test_a_link_to_a_layer_of_another_photo_needs_no_channel(page: Any) -> None:
+    page.evaluate("location.hash = '#photo=sunflower&layer=relu3&channel=190'")
+    page.locator("#layer-name", has_text="conv3").wait_for()
+    page.evaluate("location.hash = '#photo=panda&layer=relu1'")
+    page.locator("#layer-name", has_text="conv1").wait_for()
+    channel = int(page.locator(".channel .value").inner_text().split()[1])
+    assert 0 <= channel < 48 and "NaN" not in page.locator(".said").inner_text()

@@ -1,6 +1,6 @@
 // @ts-check
 import { Engine, newestOnly } from "./client.js";
-import { onCanvas, opaque, painted, scale } from "./colour.js";
+import { onCanvas, opaque, scale } from "./colour.js";
 import { UNCHANGED } from "./engine/picture.js";
 import { address, isSingle, load } from "./host.js";
 import { fromHash, toHash } from "./link.js";
@@ -9,13 +9,14 @@ import { Answers } from "./views/answers.js";
 import { Chooser } from "./views/chooser.js";
 import { Costs } from "./views/costs.js";
 import { LayerView } from "./views/layer.js";
+import { Matters } from "./views/matters.js";
 import { Drawing } from "./views/network.js";
 import { Stage } from "./views/stage.js";
 import { Tour } from "./views/tour.js";
 /** @import { Answer, Change, Description, State, Values } from "./engine/types.d.ts" */
 /** @import { Photo } from "./views/chooser.js" */
 
-const MATTERS = { side: 44, places: 13 }; // the square and how many places a side, for the map of what matters
+const ANY = -1; // instead of a channel: the one with the largest value
 
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -34,10 +35,9 @@ class Page {
     this.engine = engine;
     this.chooser = chooser;
     const colours = { unsigned: scale(told.colours.unsigned), signed: scale(told.colours.signed) };
-    this.heat = colours.unsigned;
+    this.colours = colours.unsigned;
     /** @type {State} */
-    this.state = { photo: told.pictures[0].name, layer: mainStep(stagesOf(told.layers)[0]).name, channel: 0, unit: null, ...state };
-    this.anyChannel = state.channel === undefined;
+    this.state = { photo: told.pictures[0].name, layer: mainStep(stagesOf(told.layers)[0]).name, channel: ANY, unit: null, ...state };
     /** @type {Answer | null} waits for the screen */
     this.next = null;
     this.loaded = ""; // the layer that `values` are of
@@ -51,6 +51,7 @@ class Page {
       go: (part) => this.go(part),
       inputs: (layer, channel) => engine.ask("inputs", { layer, channel }),
     });
+    this.matters = new Matters(element("matters-said"), (map) => this.stage.showHeat(map));
     new Costs(element("costs"), told, link);
     element("matters").addEventListener("click", () => this.#matters());
     addEventListener("hashchange", () => this.go(fromHash(location.hash, told), false));
@@ -64,24 +65,33 @@ class Page {
    * @param {boolean} [write] whether the address follows
    */
   async go(part, write = true) {
-    const next = { ...this.state, ...part };
-    const anyChannel = part.channel === undefined && ("channel" in part || next.layer !== this.state.layer);
-    if (anyChannel) next.channel = this.values && next.layer === this.loaded ? loudest(this.values) : 0;
-    if (next.photo !== this.state.photo) {
-      const photo = this.chooser.get(next.photo);
-      if (photo) return this.choose(photo, part);
-    }
-    const layers = next.layer !== this.state.layer;
-    this.state = next;
-    if (next.layer !== this.loaded) {
-      const values = /** @type {Values} */ (await this.engine.ask("layer", { layer: next.layer }));
-      if (this.state.layer !== next.layer) return; // overtaken
-      if (anyChannel) this.state.channel = loudest(values);
+    const layers = part.layer !== undefined && part.layer !== this.state.layer;
+    if (part.channel === undefined && (layers || "channel" in part)) part = { ...part, channel: ANY };
+    const photo = part.photo !== undefined && part.photo !== this.state.photo && this.chooser.get(part.photo);
+    if (photo) return this.choose(photo, part);
+    this.state = { ...this.state, ...part };
+    const { layer } = this.state;
+    if (layer !== this.loaded) {
+      const values = /** @type {Values} */ (await this.engine.ask("layer", { layer }));
+      if (this.state.layer !== layer) return; // overtaken
       this.values = values;
-      this.loaded = next.layer;
+      this.loaded = layer;
     }
-    if (write) history[layers ? "pushState" : "replaceState"](null, "", toHash(this.state));
     this.#showLayer();
+    if (write) this.#remember(layers);
+  }
+
+  /**
+   * The address says what is shown.
+   *
+   * @param {boolean} step whether "back" should come back to what was before
+   */
+  #remember(step) {
+    try {
+      history[step ? "pushState" : "replaceState"](null, "", toHash(this.state));
+    } catch {
+      // inside some frames a page may not change its address; then there is no link
+    }
   }
 
   /**
@@ -97,10 +107,8 @@ class Page {
       this.chooser.mark(photo.name);
       this.photo = photo;
       this.state = { ...this.state, ...part, photo: photo.name };
-      if (this.anyChannel) this.state.channel = loudest(answer.values);
-      this.anyChannel = false;
-      history.replaceState(null, "", toHash(this.state));
       this.#fresh(answer, true);
+      this.#remember(false);
       element("seen").setAttribute("aria-label", `What the network sees: ${photo.caption}`);
     } catch (error) {
       this.complain(/** @type {Error} */ (error).message);
@@ -176,6 +184,8 @@ class Page {
 
   #showLayer() {
     if (!this.answer || !this.values || this.loaded !== this.state.layer) return;
+    const [channels] = this.values.shape;
+    if (!(this.state.channel >= 0 && this.state.channel < channels)) this.state.channel = loudest(this.values);
     this.drawing.choose(this.state.layer);
     this.layerView.show(this.state, this.answer, this.values);
   }
@@ -187,38 +197,18 @@ class Page {
     layer.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
 
-  /** Covers one place after the other: how much of the label's probability does each cost? */
-  async #matters() {
-    const { side, places } = MATTERS;
-    const { size } = this.told.preprocess;
-    const start = this.answer;
+  #matters() {
     const before = /** @type {Float32Array} */ (this.before);
     const category = before.indexOf(Math.max(...before));
-    const lost = new Float32Array(places * places);
-    const change = { ...this.stage.change, patch: null };
-    const order = [...lost.keys()].sort((a, b) => Math.abs(a % 2) - Math.abs(b % 2) || a - b);
-    for (const [done, at] of order.entries()) {
-      const [x, y] = [at % places, Math.floor(at / places)].map((i) => Math.round(((i + 0.5) * size) / places));
-      const share = await this.engine.ask("covered", { change: { ...change, patch: { side, x, y } }, category });
-      if (this.answer !== start) return;
-      lost[at] = Math.max(0, before[category] - share);
-      if (done % places === places - 1) this.#heat(lost, places);
-    }
-    this.#heat(lost, places);
-    const most = lost.indexOf(Math.max(...lost));
-    element("matters-said").textContent =
-      `Bright: where a grey square costs the label most, up to ${percent(lost[most])} of ${percent(before[category])}.`;
-  }
-
-  /**
-   * @param {Float32Array} lost
-   * @param {number} width
-   */
-  #heat(lost, width) {
-    const high = Math.max(1e-6, ...lost);
-    const image = painted(lost, width, this.heat, { low: 0, high });
-    lost.forEach((value, i) => (image.data[4 * i + 3] = (235 * value) / high));
-    this.stage.showHeat(onCanvas(image));
+    const start = this.answer;
+    return this.matters.answer({
+      before: before[category],
+      size: this.told.preprocess.size,
+      change: this.stage.change,
+      ask: (change) => this.engine.ask("covered", { change, category }),
+      current: () => this.answer === start,
+      colours: this.colours,
+    });
   }
 
   /** Looks through all pictures, while nothing else is asked, for what excites each channel. */
@@ -254,7 +244,8 @@ function tourOf(page) {
   const { stages } = page.layerView;
   const { size } = page.told.preprocess;
   const first = mainStep(stages[0]).name;
-  const deep = [...stages].reverse().find(({ first: { kind } }) => kind === "Conv");
+  const deep = [...stages].reverse().find(({ first: { kind } }) => kind === "Conv") ?? stages[0];
+  const seen = Math.min(1, ((deep.first.field ?? size) / size) ** 2);
   return new Tour(
     element("tour"),
     [
@@ -271,8 +262,8 @@ function tourOf(page) {
         text: "Each tile is one channel: a map of the photo, bright where its filter found its pattern. Touch a tile to lay it over the photo.",
       },
       {
-        at: ".one", title: "The receptive field is what one place can see", state: { layer: deep ? mainStep(deep).name : first, channel: undefined, unit: null },
-        text: "Point at the photo: the frame is all that one place of this channel depends on. In the first layer it is a few pixels, here it is most of the photo.",
+        at: ".one", title: "The receptive field is what one place can see", state: { layer: mainStep(deep).name, channel: undefined, unit: null },
+        text: `Point at the photo: the frame is all that one place of this channel depends on. In the first layer it is a few pixels, here ${percent(seen)} of the photo.`,
       },
       {
         at: ".photo", title: "Now disturb it",
