@@ -17,7 +17,7 @@ from alexnet_edu.page import page_files, single_file
 from alexnet_edu.page.bundle import bundle
 from alexnet_edu.page.description import in_words
 from alexnet_edu.variants import get_spec
-from alexnet_edu.weights import load_pretrained
+from alexnet_edu.weights import Preprocess, load_pretrained
 
 FILES = page_files()
 TOLD = json.loads(FILES["network.json"])
@@ -45,7 +45,7 @@ def test_layers_sizes_and_costs_are_the_specs() -> None:
 def test_labels_preprocessing_and_scores_are_the_weights() -> None:
     small = load_pretrained("small")
     assert TOLD["categories"] == list(small.categories)
-    assert TOLD["preprocess"] == json.loads(json.dumps(vars(small.preprocess)))
+    assert Preprocess(**TOLD["preprocess"]) == small.preprocess
     assert TOLD["metrics"] == small.metrics
 
 

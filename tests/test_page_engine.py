@@ -214,5 +214,17 @@ def test_every_kind_of_layer_is_pytorchs(chromium: Any, plain: bool) -> None:
             assert difference(found.layers[name], x[0].numpy()) <= EXACT, name
 
 
+def test_colours_in_caffes_order_are_read_in_it(chromium: Any, small: Pretrained) -> None:
+    told = json.loads(FILES["network.json"])
+    told["preprocess"] |= {"channels": "BGR", "mean": [0.4, 0.45, 0.5]}
+    data = FILES[PICTURES[0]]
+    with blank(chromium, {**FILES, "network.json": as_json(told)}) as page:
+        found = Computed(page, PICTURES[0], plain=False)
+    batch = Preprocess(**told["preprocess"])(data)[None]
+    with torch.inference_mode():
+        wanted = small.model.conv1(batch)[0].numpy()
+    assert difference(found.layers["conv1"], wanted) <= EXACT
+
+
 def test_the_kernels_bytes_come_from_its_source() -> None:
     assert wat2wasm(FILES["engine/kernel.wat"].decode()) == FILES["engine/kernel.wasm"]

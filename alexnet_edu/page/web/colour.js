@@ -112,13 +112,14 @@ export function dimmed({ width, height, data }) {
  *
  * @param {Float32Array} weights `(3, side, side)`
  * @param {number} side
+ * @param {boolean} backwards whether blue comes first
  * @returns {ImageData}
  */
-export function filterPicture(weights, side) {
+export function filterPicture(weights, side, backwards) {
   const largest = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 1e-9);
   const image = new ImageData(side, side);
   for (let i = 0; i < side * side; i++) {
-    for (let c = 0; c < 3; c++) image.data[4 * i + c] = 127.5 + (127.5 * weights[c * side * side + i]) / largest;
+    for (let c = 0; c < 3; c++) image.data[4 * i + (backwards ? 2 - c : c)] = 127.5 + (127.5 * weights[c * side * side + i]) / largest;
     image.data[4 * i + 3] = 255;
   }
   return image;

@@ -42,10 +42,10 @@ export async function open(file, { resize }, limits) {
 export function shrink(bitmap, resize, limits) {
   const { width, height } = bitmap;
   const short = Math.min(width, height);
-  if (Math.max(width, height) > limits.longest * short) {
+  const [across, down] = [width, height].map((side) => Math.floor((resize * side) / short));
+  if (Math.max(width, height) > limits.longest * short || across * down > limits.pixels) {
     throw new PictureError(`A picture of ${width} × ${height} pixels is too narrow; crop it first.`);
   }
-  const [across, down] = [width, height].map((side) => Math.floor((resize * side) / short));
   const rows = stripes(bitmap, across);
   return { width: across, height: down, data: vertically({ width: across, height, data: rows }, down) };
 }
@@ -196,14 +196,15 @@ export function crop({ width, height, data }, size) {
  * @param {Preprocess} preprocess
  * @returns {Float32Array}
  */
-export function normalise({ width, height, data }, { mean, std }) {
+export function normalise({ width, height, data }, { mean, std, channels }) {
   const places = width * height;
   const out = new Float32Array(3 * places);
   const { fround } = Math;
   for (let channel = 0; channel < 3; channel++) {
+    const from = channels === "BGR" ? 2 - channel : channel;
     const [middle, spread] = [fround(mean[channel]), fround(std[channel])];
     const values = Float32Array.from({ length: 256 }, (_, level) => fround(fround(level / 255) - middle) / spread);
-    for (let i = 0; i < places; i++) out[channel * places + i] = values[data[3 * i + channel]];
+    for (let i = 0; i < places; i++) out[channel * places + i] = values[data[3 * i + from]];
   }
   return out;
 }

@@ -37,6 +37,8 @@ export interface Preprocess {
   size: number;
   mean: number[];
   std: number[];
+  /** the order in which the network takes the colours, RGB where nothing is said */
+  channels?: "RGB" | "BGR";
 }
 
 /** What the page is told about the network; everything else comes with the weights. */

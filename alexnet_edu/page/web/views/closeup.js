@@ -121,7 +121,7 @@ export class CloseUp {
     if (!found) {
       const side = this.filters.shape[2];
       const size = 3 * side * side;
-      found = onCanvas(filterPicture(this.filters.data.subarray(channel * size, (channel + 1) * size), side));
+      found = onCanvas(filterPicture(this.filters.data.subarray(channel * size, (channel + 1) * size), side, this.told.preprocess.channels === "BGR"));
       this.drawn.set(channel, found);
     }
     return found;
