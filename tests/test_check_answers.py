@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from alexnet_edu.check import Exercise, Result
 from alexnet_edu.check.compare import example, filled, same
+from alexnet_edu.check.guard import run
 
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "alexnet_edu" / "check").glob("nb*.py"))
 SETS = {path.stem.partition("_")[0]: path for path in sorted((ROOT / "assignments" / "answers").glob("*.py"))}
@@ -143,6 +145,20 @@ def test_a_right_answer_passes(name: str, number: int) -> None:
 def test_a_right_answer_passes_in_every_form(name: str, form: str) -> None:
     result = CHECKS[name](*in_form(name, RIGHT[name][0], form))
     assert result, result
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in RIGHT if name.partition(".")[0] in SETS and callable(RIGHT[name][0][0])]
+)
+def test_a_right_answer_passes_from_another_process(name: str) -> None:
+    """All that goes to and fro pickles; the answer is called where it lives."""
+    check, answer = CHECKS[name], RIGHT[name][0][0]
+
+    def stand_in(*inputs: Any) -> Any:
+        return pickle.loads(pickle.dumps(run(answer, pickle.loads(pickle.dumps(inputs)), check.exercise.forbidden)))
+
+    for seed in (None, 5):
+        assert check(stand_in, seed=seed), check(stand_in, seed=seed)
 
 
 def forms_of(name: str) -> int:
