@@ -1,6 +1,6 @@
 """Files of weights as they come from outside: how each is written, and what ``load_pretrained`` makes of it.
 
-``docs/bring-your-own.md`` shows this as a table; ``python tests/bring_your_own.py`` writes it.
+``docs/bring-your-own.md`` shows this as a table (``bring_your_own.py``).
 """
 
 from __future__ import annotations
