@@ -111,15 +111,33 @@ def answers(page: Any) -> int:
 
 
 def test_memory(chromium: Any, record_property: Record) -> None:
-    with served(FILES) as address:
-        page, _ = visit(chromium, address)
-        page.locator("html[data-surveyed]").wait_for()
-        session = page.context.new_cdp_session(page)
-        session.send("HeapProfiler.collectGarbage")
-        own = session.send("Runtime.getHeapUsage")
-        numbers = (own["usedSize"] + own.get("backingStorageSize", 0)) / 1e6
-        record_property("measured", f"page, memory of its scripts and canvases: {numbers:.0f} MB beside its worker's")
-        page.context.close()
+    """What the tab's process holds by itself, its worker and WebAssembly included, beyond an empty tab's."""
+    with served({**FILES, "blank.html": b"<!doctype html><title>blank</title>"}) as address:
+        used = []
+        for path in ("blank.html", ""):
+            page = new_page(chromium, 1280, 900)
+            page.goto(address + path)
+            if not path:
+                page.locator("html[data-surveyed]").wait_for()
+            used.append(max(private(number) for number in renderers(chromium)))
+            page.context.close()
+    empty, full = used
+    record_property("measured", f"page, memory of its tab's process: {full:.0f} MB, of an empty tab's {empty:.0f} MB")
+
+
+def renderers(chromium: Any) -> list[int]:
+    """The processes that hold tabs."""
+    found = chromium.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    return [process["id"] for process in found if process["type"] == "renderer"]
+
+
+def private(process: int) -> float:
+    """Megabytes of a process's private memory; Linux tells."""
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8")
+    except OSError:
+        return math.nan
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_")) / 1024
 
 
 def test_sizes(record_property: Record) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import firefox
 import numpy as np
 import pytest
 from browsing import browser, executable, new_page, screenshot
@@ -511,3 +512,24 @@ def test_a_link_to_a_layer_of_another_photo_needs_no_channel(page: Any) -> None:
     page.locator("#layer-name", has_text="conv1").wait_for()
     channel = int(page.locator(".channel .value").inner_text().split()[1])
     assert 0 <= channel < 48 and "NaN" not in page.locator(".said").inner_text()
+
+
+def test_firefox_shows_the_same_from_a_server_and_from_a_disk(address: str, tmp_path: Path) -> None:
+    path = firefox.executable()
+    if not path:
+        pytest.skip("no Firefox")
+    (tmp_path / "alexnet.html").write_text(single_file(FILES), encoding="utf-8")
+    (tmp_path / "profile").mkdir()
+    with firefox.firefox(path, tmp_path / "profile") as tab:
+        for where in (address, (tmp_path / "alexnet.html").as_uri()):
+            tab.goto(where)
+            verdict, kernel, notice = tab.evaluate(ONCE_READY)
+            assert (verdict, kernel, notice) == ("sunflower and is sure: 93 %", "WebAssembly", "")
+
+
+ONCE_READY = """async () => {
+  while (!document.documentElement.dataset.ready && !document.querySelector("#notice").textContent) {
+    await new Promise((next) => setTimeout(next, 50));
+  }
+  return [".verdict", "#kernel", "#notice"].map((part) => document.querySelector(part).textContent);
+}"""
