@@ -17,7 +17,7 @@ _CARRIED = ("network.json", "network.safetensors", "engine/kernel.wasm")
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "(\.[^"]+)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 _POLICY = re.compile(r'(http-equiv="Content-Security-Policy" content=")[^"]*')
-_LINKS = re.compile(r'<link rel="(?:preload|manifest)"[^>]*>\n')
+_LINKS = re.compile(r'<link rel="(?:preload|modulepreload|manifest)"[^>]*>\n')
 
 
 def write_folder(files: Mapping[str, bytes], folder: Path) -> None:

@@ -39,6 +39,7 @@ def page_files(weights: str = "small") -> dict[str, bytes]:
     }
     files = {
         **own,
+        "index.html": _with_modules(own),
         "network.json": json.dumps(description, ensure_ascii=False).encode(),
         "network.safetensors": tensors,
         **{entry["file"]: data for entry, data in pictures},
@@ -46,6 +47,13 @@ def page_files(weights: str = "small") -> dict[str, bytes]:
     }
     kept = sorted(path for path in files if path != "offline.js" and not path.endswith((".d.ts", ".wat")))
     return {**files, "files.json": json.dumps(["./", *kept]).encode()}
+
+
+def _with_modules(own: dict[str, bytes]) -> bytes:
+    """The page with its modules named at the top: else a browser would find them one after the other."""
+    modules = [path for path in own if path.endswith(".js") and path not in ("main.js", "worker.js", "offline.js")]
+    links = "".join(f'<link rel="modulepreload" href="{path}">\n' for path in modules)
+    return own["index.html"].replace(b'<script type="module"', links.encode() + b'<script type="module"')
 
 
 def _embedded() -> tuple[bytes, dict[str, Any]]:

@@ -276,6 +276,7 @@ function tourOf(page) {
 }
 
 async function start() {
+  const working = Engine.make(); // its modules load beside these
   const told = /** @type {Description} */ (JSON.parse(new TextDecoder().decode(await load("network.json"))));
   const bar = /** @type {HTMLProgressElement} */ (element("progress"));
   /** @type {Page | undefined} */
@@ -289,7 +290,7 @@ async function start() {
   const first = chooser.get(fromHash(location.hash, told).photo ?? told.pictures[0].name);
   if (typeof first?.file === "string") element("loading").style.backgroundImage = `url(${await address(first.file, "image/jpeg")})`;
   const [engine, weights, code] = await Promise.all([
-    Engine.make(),
+    working,
     load("network.safetensors", (share) => (bar.value = share)),
     load("engine/kernel.wasm").catch(() => null), // without it, plain JavaScript
   ]);
