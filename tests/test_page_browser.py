@@ -533,3 +533,33 @@ ONCE_READY = """async () => {
   }
   return [".verdict", "#kernel", "#notice"].map((part) => document.querySelector(part).textContent);
 }"""
+
+
+def test_a_finger_drags_the_patch_scrolls_the_page_and_points(chromium: Any, address: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(address)
+    ready(page)
+    session = context.new_cdp_session(page)
+
+    def stroke(start: tuple[float, float], step: tuple[float, float]) -> None:
+        points = [{"x": start[0] + i * step[0], "y": start[1] + i * step[1]} for i in range(11)]
+        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points[:1]})
+        for point in points[1:]:
+            session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+            page.wait_for_timeout(20)
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    before = page.locator(".patch").bounding_box()
+    stroke((before["x"] + 30, before["y"] + 30), (-10, -10))
+    page.locator(".truth", has_text="Unchanged it was sunflower").wait_for()
+    after = page.locator(".patch").bounding_box()
+    assert after["x"] == pytest.approx(before["x"] - 100, abs=4) and page.evaluate("scrollY") == 0
+    stroke((60, 300), (0, -20))
+    page.wait_for_timeout(300)
+    assert page.evaluate("scrollY") > 50, "a finger on the photo scrolls"
+    page.locator(".close canvas").scroll_into_view_if_needed()
+    box = page.locator(".close canvas").bounding_box()
+    stroke((box["x"] + 40, box["y"] + 60), (10, 0))
+    page.wait_for_url(re.compile(r"unit=\d+\.\d+"))
+    context.close()
