@@ -5,6 +5,7 @@ import { ARROWS } from "./keys.js";
 /** @import { Shown } from "./layer.js" */
 
 const COLUMNS = [8, 10, 12, 16, 20, 24, 32];
+const LONG = 2; // a picture without gaps may be so many times as wide as high
 const RAMP = [90, 10]; // CSS pixels of the legend's colours
 
 /** All channels of a layer as one picture, on one scale; one of them is chosen. */
@@ -59,7 +60,8 @@ export class Grid {
    * @param {Shown} shown
    */
   #tiles({ values: { shape: [count, height = 1, width = 1] } }) {
-    const columns = COLUMNS.find((columns) => columns * columns >= count * 1.1) ?? 32;
+    const full = COLUMNS.find((columns) => count % columns === 0 && columns ** 2 >= count && columns ** 2 <= LONG * count);
+    const columns = full ?? COLUMNS.find((columns) => columns ** 2 >= count * 1.1) ?? 32;
     const gap = width === 1 ? 0.12 : Math.max(1, width / 24);
     const step = this.box.clientWidth / (columns * (width + gap) - gap);
     return { count, height, width, columns, rows: Math.ceil(count / columns), gap, step };
