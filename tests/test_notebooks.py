@@ -47,7 +47,9 @@ One network.
 
 def good_notebook() -> Any:
     """A notebook without a fault, small enough to read."""
-    exercises = "\n\n".join(f"### Exercise {n} · code · ★★ · 10 minutes\n\nDo it." for n in range(1, 5))
+    exercises = "\n\n".join(
+        f"### Exercise {n} · code · ★★ · {10 if n > 1 else 5} minutes\n\nDo it." for n in range(1, 5)
+    )
     cells = [
         new_markdown_cell("badges", id="badges", metadata={"tags": ["badges"]}),
         new_markdown_cell(OPENING),
@@ -153,6 +155,12 @@ FAULTS: list[tuple[str, Callable[[Any], None]]] = [
     ("asks_first", insert(4, new_markdown_cell("a"), new_markdown_cell("b"))),
     ("has_exercises", replace(7, "### Exercise 4 · code · ★★ · 10 minutes", "Exercise 4")),
     ("has_exercises", replace(7, "Exercise 4 · code", "Exercise 4 · guess")),
+    ("fits_its_minutes", replace(7, "★★ · 5 minutes", "★★ · 15 minutes")),
+    ("fits_its_minutes", edit("nb.metadata['alexnet_edu']['minutes'] = 60")),
+    ("fits_its_minutes", edit("nb.cells[3].source += ' word' * 900")),
+    ("shows_its_pictures", replace(6, "assert 11", "show(figure)\nassert 11")),
+    ("shows_its_pictures", replace(6, "assert 11", "for one in two:\n    figures.show(one)\nassert 11")),
+    ("names_its_weights", replace(6, "assert 11", "net = load_pretrained()\nassert 11")),
     ("has_exercises", replace(7, "Do it.", "### Exercise 5 · code · ★ · 5 minutes\n\n" * 2)),
 ]
 

@@ -7,6 +7,7 @@ function in ``RULES`` that takes a notebook and yields one sentence per problem.
 from __future__ import annotations
 
 import argparse
+import ast
 import math
 import re
 import statistics
@@ -26,9 +27,11 @@ MAX_WHY_SENTENCES = 4
 OBJECTIVES = range(3, 7)
 PREDICTIONS = 2
 EXERCISES = range(4, 9)
+WORDS_A_MINUTE = 150  # of a text with formulas and figures
+SPARE_MINUTES = 10
 CLOSING = ("Recap", "Known limits", "References")
 
-EXERCISE = re.compile(r"^#{2,4} Exercise \d+ · (predict|code|measure|explain) · ★{1,3} · \d+ minutes?$", re.MULTILINE)
+EXERCISE = re.compile(r"^#{2,4} Exercise \d+ · (predict|code|measure|explain) · ★{1,3} · (\d+) minutes?$", re.MULTILINE)
 ABSOLUTE_PATH = re.compile(
     r"(?<![\w.:/~<])(?:/(?:home|root|Users|tmp|private|var|opt|mnt|work|scratch|usr|content)/\w|[A-Z]:\\\w)"
 )
@@ -241,6 +244,41 @@ def has_exercises(notebook: Notebook) -> Problems:
         yield f"{named - headed} exercise headings are not like '### Exercise 1 · code · ★★ · 10 minutes'"
 
 
+def words_to_read(notebook: Notebook) -> int:
+    """Words of the prose, without code, references and what is generated."""
+    own = [cell.source for cell in markdown(notebook) if not {"badges", "navigation"} & set(tags(cell))]
+    prose = re.sub(r"^## References.*?(?=^## |\Z)", "", "\n\n".join(own), flags=re.MULTILINE | re.DOTALL)
+    return len(re.sub(r"^```.*?^```", "", prose, flags=re.MULTILINE | re.DOTALL).split())
+
+
+def fits_its_minutes(notebook: Notebook) -> Problems:
+    """The exercises and the reading take the minutes that the opening promises."""
+    promised = notebook.metadata.get("alexnet_edu", {}).get("minutes", 0)
+    prose = "\n\n".join(cell.source for cell in markdown(notebook))
+    exercises = sum(int(minutes) for _, minutes in EXERCISE.findall(prose))
+    needed = exercises + words_to_read(notebook) / WORDS_A_MINUTE
+    if isinstance(promised, int) and not needed <= promised <= needed + SPARE_MINUTES:
+        yield f"promises {promised} minutes; exercises and reading take {needed:.0f}"
+
+
+def shows_its_pictures(notebook: Notebook) -> Problems:
+    """``show`` only returns what a cell displays: it is the last line, or given to ``display`` or to a function."""
+    for number, cell in enumerate(code_cells(notebook), 1):
+        if "setup" in tags(cell):
+            continue
+        body = ast.parse(cell.source).body
+        lost = [node for node in ast.walk(ast.Module(body, [])) if isinstance(node, ast.Expr) and node is not body[-1]]
+        if any(isinstance(node.value, ast.Call) and ast.unparse(node.value.func).endswith("show") for node in lost):
+            yield f"code cell {number} shows a picture that nobody sees: show(...) is not its last line"
+
+
+def names_its_weights(notebook: Notebook) -> Problems:
+    """Neighbours in a class see the same network: nothing is downloaded unless the reader asks for it."""
+    for number, cell in enumerate(code_cells(notebook), 1):
+        if "load_pretrained()" in cell.source:
+            yield f'code cell {number} takes whatever weights can be had; say load_pretrained("small")'
+
+
 RULES: tuple[Callable[[Notebook], Problems], ...] = (
     is_valid,
     has_metadata,
@@ -257,6 +295,9 @@ RULES: tuple[Callable[[Notebook], Problems], ...] = (
     has_no_absolute_paths,
     asks_first,
     has_exercises,
+    fits_its_minutes,
+    shows_its_pictures,
+    names_its_weights,
 )
 
 
