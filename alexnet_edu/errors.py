@@ -2,7 +2,7 @@
 
 import operator
 
-__all__ = ["AlexNetError", "ImageError", "WeightsError", "check_whole"]
+__all__ = ["AlexNetError", "ImageError", "WeightsError", "check_type", "check_whole"]
 
 
 class AlexNetError(ValueError):
@@ -15,6 +15,16 @@ class ImageError(AlexNetError):
 
 class WeightsError(AlexNetError):
     """Trained weights that cannot be found, downloaded, verified or matched with a network."""
+
+
+def check_type(name: str, value: object, kind: type | tuple[type, ...], what: str) -> None:
+    """Refuses a value of another type than ``kind``, which the message calls ``what``.
+
+    Raises:
+        TypeError: the message gives the argument's ``name``.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {what}, not a {type(value).__name__}.")
 
 
 def check_whole(name: str, value: object) -> None:

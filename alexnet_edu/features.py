@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from alexnet_edu.errors import AlexNetError
+from alexnet_edu.errors import AlexNetError, check_type, check_whole
 from alexnet_edu.geometry import receptive_field_box
 from alexnet_edu.inference import BATCH_SIZE, channels_last, class_probabilities, evaluating, like_parameters
 from alexnet_edu.models import AlexNet, unwrapped
@@ -62,9 +62,8 @@ def layer_modules(model: ModelLike) -> dict[str, nn.Module]:
 def _module(model: ModelLike) -> nn.Module:
     if isinstance(model, Pretrained):
         return model.model
-    if isinstance(model, nn.Module):
-        return model
-    raise TypeError(f"model must be what load_pretrained or get_model gives, not a {type(model).__name__}.")
+    check_type("model", model, nn.Module, "what load_pretrained or get_model gives")
+    return model
 
 
 def _bare(model: ModelLike) -> nn.Module:
@@ -82,6 +81,7 @@ def _spec(module: nn.Module) -> Spec | None:
 
 def _layer(model: ModelLike, name: str) -> nn.Module:
     layers = layer_modules(model)
+    check_type("layer", name, str, "a layer's name")
     if name not in layers:
         raise AlexNetError(f"There is no layer {name!r}; choose one of {', '.join(layers)}.")
     return layers[name]
@@ -90,10 +90,18 @@ def _layer(model: ModelLike, name: str) -> nn.Module:
 def _input(model: ModelLike, image: Any) -> Tensor:
     """``(N, 3, H, W)`` for a tensor (with or without its batch), a picture, or a list of pictures."""
     if isinstance(image, Tensor):
+        if image.ndim not in (3, 4) or not image.is_floating_point() or image.layout != torch.strided:
+            raise AlexNetError(
+                f"A tensor must be preprocessed pictures, (N, 3, H, W) or (3, H, W) floating point numbers, not "
+                f"{tuple(image.shape)} of {image.dtype}."
+            )
         x = image if image.ndim == 4 else image[None]
     elif isinstance(model, Pretrained):
         several = isinstance(image, (list, tuple))
-        x = torch.stack([model.preprocess(one) for one in (image if several else [image])])
+        pictures = image if several else [image]
+        if not pictures:
+            raise AlexNetError("There are no pictures in the list.")
+        x = torch.stack([model.preprocess(one) for one in pictures])
     else:
         raise AlexNetError(
             "A bare model takes a preprocessed tensor; give what load_pretrained returns with a picture."
@@ -164,6 +172,7 @@ def filters(model: ModelLike, layer: str = "conv1") -> Tensor:
         >>> tuple(ae.filters(ae.load_pretrained("small"), "conv1").shape)
         (48, 3, 11, 11)
     """
+    check_type("layer", layer, str, "a layer's name")
     weights = {name: m.weight for name, m in layer_modules(model).items() if isinstance(m, nn.Conv2d)}
     if layer not in weights:
         raise AlexNetError(f"{layer!r} is no convolution of this network; choose one of {', '.join(weights)}.")
@@ -248,6 +257,10 @@ def top_patches(model: ModelLike, images: Any, layer: str, channel: int, k: int 
         >>> len(patches)
         3
     """
+    check_whole("channel", channel)
+    check_whole("k", k)
+    if k < 1:
+        raise AlexNetError(f"k must be at least 1, not {k}.")
     spec = _spec(_bare(model))
     if spec is None:
         raise AlexNetError(
@@ -271,6 +284,7 @@ def _input_batches(model: ModelLike, images: Any) -> Iterator[Tensor]:
         return
     if not isinstance(model, Pretrained):
         raise AlexNetError("A bare model takes a preprocessed tensor; give what load_pretrained returns with pictures.")
+    check_type("images", images, Iterable, "a list of pictures")
     for batch in prepared(images, model.preprocess.crop, BATCH_SIZE):
         crops = [unwrap(crop) for _, crop in batch]
         yield like_parameters(model.model, model.preprocess.batch(crops))
@@ -343,6 +357,11 @@ def occlusion(
         >>> tuple(heat.shape)
         (3, 3)
     """
+    for name, value in (("patch", patch), ("stride", stride), ("batch_size", batch_size)):
+        check_whole(name, value)
+    check_type("fill", fill, (int, float), "a number")
+    if batch_size < 1:
+        raise AlexNetError(f"batch_size must be at least 1, not {batch_size}.")
     x = _input(model, image)
     if len(x) != 1:
         raise AlexNetError(f"occlusion takes one picture, not {len(x)}.")
@@ -363,6 +382,7 @@ def occlusion(
 
 
 def _class_index(model: ModelLike, target: int | str) -> int:
+    check_type("target", target, (int, str), "a class's number or label")
     if isinstance(target, int):
         return target
     if not isinstance(model, Pretrained) or target not in model.categories:
@@ -428,7 +448,12 @@ def neighbours(query: Tensor, bank: Tensor, k: int = 6) -> Neighbours:
         >>> tuple(found.indices.shape), found.indices[0, 0].item()
         ((1, 2), 0)
     """
+    for name, value in (("query", query), ("bank", bank)):
+        check_type(name, value, Tensor, "a tensor, from embed")
+    check_whole("k", k)
     queries = query[None] if query.ndim == 1 else query
+    if any(not x.is_floating_point() or x.layout != torch.strided or x.is_meta for x in (query, bank)):
+        raise AlexNetError("Queries and bank must be dense tensors of floating point numbers.")
     if bank.ndim != 2 or queries.ndim != 2 or queries.shape[1] != bank.shape[1]:
         raise AlexNetError(f"Queries of {tuple(query.shape)} and a bank of {tuple(bank.shape)} do not match.")
     if not 1 <= k <= len(bank):

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import groupby
 from math import prod
 
-from alexnet_edu.errors import AlexNetError
+from alexnet_edu.errors import AlexNetError, check_type, check_whole
 from alexnet_edu.palette import by
 from alexnet_edu.specs import Flatten, Layer, Shape, Spec
 from alexnet_edu.tables import Table
@@ -128,7 +128,6 @@ def trace(spec: Spec, input_shape: Shape) -> Iterator[tuple[Layer, Shape]]:
         shape = layer.output_shape(shape)
 
 
-@cache
 def layer_table(spec: Spec, input_size: int | None = None) -> LayerTable:
     """Sizes, costs and receptive fields of every layer.
 
@@ -143,7 +142,14 @@ def layer_table(spec: Spec, input_size: int | None = None) -> LayerTable:
         >>> ae.layer_table(ae.get_spec("paper"))["conv1"].output_shape
         (96, 55, 55)
     """
+    check_type("spec", spec, Spec, "what get_spec gives")
     side = spec.input_size if input_size is None else input_size
+    check_whole("input_size", side)
+    return _layer_table(spec, side)
+
+
+@cache
+def _layer_table(spec: Spec, side: int) -> LayerTable:
     if not accepts(spec, side):
         raise AlexNetError(size_message(spec, (side, side)))
     rows = []
@@ -197,6 +203,7 @@ def valid_input_sizes(spec: Spec) -> list[tuple[int, int]]:
         >>> ae.valid_input_sizes(ae.get_spec("paper"))
         [(224, 255)]
     """
+    check_type("spec", spec, Spec, "what get_spec gives")
     sides = sorted(_accepted_sides(spec))
     runs = [[side for _, side in run] for _, run in groupby(enumerate(sides), key=lambda pair: pair[1] - pair[0])]
     return [(run[0], run[-1]) for run in runs]
@@ -235,6 +242,9 @@ def receptive_field_box(
         (0, 4, 11, 15)
     """
     table = layer_table(spec, input_size)
+    check_type("layer", layer, str, "a layer's name")
+    check_whole("row", row)
+    check_whole("col", col)
     info = table[layer]
     side = table.input_shape[-1]
     if info.receptive_field is None or info.jump is None or info.start is None:

@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from alexnet_edu.errors import AlexNetError, check_whole
+from alexnet_edu.errors import AlexNetError, check_type, check_whole
 from alexnet_edu.palette import BLUE
 from alexnet_edu.parallel import WORKERS, attempt, in_batches, in_threads, unwrap
 from alexnet_edu.weights import Preprocess, Pretrained, centre_crop, load_pretrained
@@ -153,6 +153,7 @@ def predict_many(
     pretrained = _chosen(pretrained)
     if isinstance(images, (str, os.PathLike)):
         images = _files(Path(images))
+    check_type("images", images, Iterable, "a folder or a list of pictures")
     yield from _classify(images, pretrained, lambda source: [pretrained.preprocess.crop(source)], top_k, batch_size)
 
 
@@ -163,11 +164,10 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _chosen(pretrained: Pretrained | None) -> Pretrained:
-    if isinstance(pretrained, Pretrained):
-        return pretrained
     if pretrained is None:
         return default_pretrained()
-    raise TypeError(f"pretrained must be what load_pretrained gives, not a {type(pretrained).__name__}.")
+    check_type("pretrained", pretrained, Pretrained, "what load_pretrained gives")
+    return pretrained
 
 
 def default_pretrained() -> Pretrained:

@@ -17,6 +17,8 @@ from alexnet_edu.variants import SPECS, get_spec
 
 __all__ = ["AlexNet", "build_layer", "get_model", "list_models", "unwrapped"]
 
+_MOST_CLASSES = 1_000_000
+
 
 class AlexNet(nn.Module):
     """A network built from its spec, one child module a layer, in order and by name.
@@ -166,10 +168,13 @@ def get_model(name: str, *, num_classes: int = 1000) -> AlexNet:
         num_classes: how many class scores the last layer gives.
 
     Raises:
-        AlexNetError: there is no such network, or ``num_classes`` is not a positive whole number.
+        AlexNetError: there is no such network, or ``num_classes`` is no whole number from 1 to 1,000,000.
 
     Example:
         >>> get_model("paper").fc8
         Linear(in_features=4096, out_features=1000, bias=True)
     """
-    return AlexNet(get_spec(name).with_classes(num_classes))
+    spec = get_spec(name).with_classes(num_classes)
+    if num_classes > _MOST_CLASSES:
+        raise AlexNetError(f"num_classes must be at most {_MOST_CLASSES:,}, not {num_classes:,}.")
+    return AlexNet(spec)

@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from alexnet_edu.errors import check_type
 from alexnet_edu.images import sample_images
 from alexnet_edu.inference import channels_last, class_probabilities, like_parameters
 from alexnet_edu.models import AlexNet
@@ -55,6 +56,7 @@ def optimize_for_inference(
         >>> fast.name
         'small'
     """
+    check_type("network", network, (Pretrained, nn.Module), "what load_pretrained or get_model gives")
     model = network.model if isinstance(network, Pretrained) else network
     if isinstance(network, Pretrained):
         preprocess = network.preprocess

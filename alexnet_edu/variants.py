@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from alexnet_edu.errors import AlexNetError
+from alexnet_edu.errors import AlexNetError, check_type
 from alexnet_edu.specs import (
     LRN,
     AdaptiveAvgPool,
@@ -264,7 +264,8 @@ def get_spec(name: str) -> Spec:
         >>> ae.get_spec("paper")["conv2"].groups
         2
     """
+    check_type("name", name, str, "a network's name")
     try:
         return SPECS[name]
-    except (KeyError, TypeError):
+    except KeyError:
         raise AlexNetError(f"There is no network {name!r}; choose one of {', '.join(SPECS)}.") from None

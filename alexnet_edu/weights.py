@@ -19,7 +19,7 @@ from torch import Tensor
 
 from alexnet_edu.checkpoints import LAST_BIASES, read_weights
 from alexnet_edu.download import DownloadError, download, sha256_of
-from alexnet_edu.errors import AlexNetError, ImageError, WeightsError
+from alexnet_edu.errors import AlexNetError, ImageError, WeightsError, check_type
 from alexnet_edu.geometry import accepts, size_message
 from alexnet_edu.images import LONGEST, MAX_PIXELS, load_image
 from alexnet_edu.models import AlexNet, build_layer, get_model, unwrapped
@@ -234,8 +234,7 @@ def load_pretrained(
         >>> small.name, len(small.categories), small.preprocess.size
         ('small', 101, 227)
     """
-    if not isinstance(name, (str, os.PathLike)):
-        raise TypeError(f"name must be text or a path, not a {type(name).__name__}.")
+    check_type("name", name, (str, os.PathLike), "text or a path")
     if name in ("auto", "small", "imagenet") and (model is not None or categories is not None):
         raise WeightsError(
             f"model and categories belong to a file of weights; {name!r} has its own; with_head gives it new ones."
