@@ -248,6 +248,11 @@ def _predictions(
         return []
     flat = pretrained.preprocess.batch([crop for crops in views for crop in crops])
     probabilities = class_probabilities(pretrained.model, flat).reshape(len(views), len(views[0]), -1).mean(1)
+    if probabilities.shape[1] != len(pretrained.categories):
+        raise AlexNetError(
+            f"The network gives {probabilities.shape[1]:,} scores, but {pretrained.name} has "
+            f"{len(pretrained.categories):,} categories; a new last layer for other classes is with_head(categories)."
+        )
     values, indices = probabilities.topk(top_k)
     return [
         Prediction(tuple(pretrained.categories[i] for i in row), tuple(chances), pretrained.name)

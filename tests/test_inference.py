@@ -95,6 +95,14 @@ def test_a_wrong_type_is_one_sentence(pretrained: Pretrained) -> None:
             call()
 
 
+def test_a_last_layer_put_in_by_hand_needs_its_own_labels() -> None:
+    changed = random_pretrained()
+    changed.model.fc8 = nn.Linear(changed.model.fc8.in_features, 3)
+    for call in (predict, ten_crop):
+        with pytest.raises(AlexNetError, match=r"gives 3 scores, but random has 101 categories; .* with_head"):
+            call(sample_images()["cat"], changed)
+
+
 def test_scores_that_are_not_finite_are_no_answer() -> None:
     broken = random_pretrained()
     with torch.no_grad():
