@@ -1,6 +1,6 @@
 """What notebook 03 says of starts and of its exercise 7, measured with three or four seeds.
 
-``python experiments/initialisation.py`` runs the notebook's own cells that are tagged ``measured``, so that what is
+``python -m experiments.initialisation`` runs the notebook's own cells that are tagged ``measured``, so that what is
 stored was measured by what is shown, and writes ``alexnet_edu/assets/initialisation.json``. A few minutes on a CPU.
 """
 
@@ -23,12 +23,17 @@ Names = dict[str, Any]  # what the notebook's cells define
 Run = dict[str, Any]
 
 
-def cells_of_the_notebook() -> Names:
-    """Everything that the tagged cells define, run in order; among it the four cases with seed 0."""
+def measured_cells() -> list[Any]:
+    """The notebook's cells that are tagged, in order; the last one trains the four cases with seed 0."""
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    return [cell for cell in cells if "measured" in cell.metadata.get("tags", [])]
+
+
+def names_of(cells: list[Any]) -> Names:
+    """Everything that cells define, run in order."""
     names: Names = {}
-    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
-        if "measured" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, cell.id, "exec"), names)
+    for cell in cells:
+        exec(compile(cell.source, cell.id, "exec"), names)
     return names
 
 
@@ -90,9 +95,9 @@ def rounded(value: Any) -> Any:
 
 def main() -> None:
     """Measures and writes."""
-    names = cells_of_the_notebook()
+    names = names_of(measured_cells())
     cases = list(two_by_two(names, range(3)))
-    result = {"command": "python experiments/initialisation.py", "epochs": 16, "cases": cases}
+    result = {"command": "python -m experiments.initialisation", "epochs": 16, "cases": cases}
     result["exercise 7"] = rounded(exercise_7(names))
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for line in cases:

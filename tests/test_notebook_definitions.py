@@ -22,6 +22,7 @@ from alexnet_edu.specs import scaled
 from alexnet_edu.train.optim import Sgd2012
 from alexnet_edu.train.transforms import PCANoise
 from alexnet_edu.variants import get_spec
+from experiments import initialisation
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +129,13 @@ def test_folded_solutions_pass_their_checks(name):
         exec(source, names)
         result = getattr(checks, function)(names[function])
         assert result, result
+
+
+def test_what_is_stored_of_starts_is_measured_by_the_notebooks_cells():
+    *cells, grid = initialisation.measured_cells()
+    names = initialisation.names_of(cells)
+    assert "def start_and_train" in grid.source and "cases = " in grid.source
+    run = initialisation.from_he(names, seed=0, epochs=1)
+    assert {part: len(values) for part, values in run.items()} == {"loss": 1, "training": 1, "validation": 1}
+    (first, *_), edge = next(iter(initialisation.centres(names)(names["train_x"], names["train_y"]))), 8
+    assert first.shape == (32, 3, names["VIEW"], names["VIEW"]) and (names["SIDE"] - names["VIEW"]) // 2 == edge
