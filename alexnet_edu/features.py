@@ -397,7 +397,7 @@ def _probability_of(index: int, probabilities: Tensor) -> Tensor:
 
 
 def embed(model: ModelLike, images: Any, layer: str = "relu7") -> Tensor:
-    """One vector a picture: the activations of a layer, flattened.
+    """One vector per picture: the activations of a layer, flattened.
 
     The default is the last hidden layer after its ReLU, the vector of the paper's Fig. 4 (section 6.1). Pictures are
     read and passed a batch at a time; memory holds the vectors and one batch.

@@ -106,7 +106,7 @@ def held_out_images() -> list[HeldOut]:
 
 
 def load_image(source: Any) -> Image.Image:
-    """One RGB picture, upright and 8 bits a channel, from nearly anything that holds a picture.
+    """One RGB picture, upright and 8 bits per channel, from nearly anything that holds a picture.
 
     Files are turned as their EXIF orientation says, transparent parts become white, 16-bit grey is scaled
     to 8, and an animation gives its first frame. Formats are Pillow's, and an iPhone's HEIC where ``pillow-heif`` is

@@ -21,8 +21,8 @@ __all__ = ["CeilConv2d", "Dropout2012", "LocalResponseNorm", "MaxPool2d", "Spati
 torch.fx.wrap("_across_maps")
 torch.fx.wrap("_within_maps")
 
-# Values that a pass over a part of the batch touches at a time on a CPU: in float32 they and three temporaries stay in
-# a core's second-level cache. LRN and pooling are bound by memory traffic, so this alone is most of their speed.
+# How many values LRN and pooling take at a time on a CPU. In float32 that is 1 MiB, which stays in the cache together
+# with the temporaries. Both layers wait for memory and hardly compute, so this is most of their speed.
 _CHUNK = 1 << 18
 
 

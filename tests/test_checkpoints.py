@@ -13,6 +13,7 @@ from weight_files import LABELS, LOADED, REFUSED, hostile, load, state
 from alexnet_edu.errors import WeightsError
 from alexnet_edu.images import sample_images
 from alexnet_edu.inference import predict
+from alexnet_edu.train import checkpoint, learner
 from alexnet_edu.weights import Pretrained, load_pretrained
 
 
@@ -94,3 +95,9 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(torch, "load", None)  # nobody may ask it
     with pytest.raises(WeightsError, match="compresses nothing"):
         load_pretrained(path)
+
+
+def test_the_trainers_checkpoint_is_known_by_what_the_trainer_writes() -> None:
+    """The entries that tell it from other checkpoints are still among those that it has."""
+    source = Path(checkpoint.__file__).read_text(encoding="utf-8") + Path(learner.__file__).read_text(encoding="utf-8")
+    assert '"optimiser": self.optimiser' in source and '"settings": settings' in source

@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="auto (the default), imagenet, small, or a file of weights",
     )
     file_arguments(parser)
-    parser.add_argument("--top", type=positive, default=5, metavar="K", help="how many labels a picture (default 5)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a picture, each on its own line")
+    parser.add_argument("--top", type=positive, default=5, metavar="K", help="how many labels per picture (default 5)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per picture, each on its own line")
 
 
 def run(args: argparse.Namespace) -> int:
