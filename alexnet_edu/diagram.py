@@ -33,7 +33,7 @@ class _Stage:
 
     layer: Layer | None  # None: the input
     shape: Shape  # of one tower
-    colours: tuple[str, ...]  # one a tower
+    colours: tuple[str, ...]  # one per tower
     info: LayerInfo | None = None
     steps: tuple[str, ...] = ()  # what follows before the next stage: ReLU, LRN, ...
     x: float = 0.0

@@ -231,7 +231,7 @@ def _weights(model: Any, layer: str) -> tuple[NDArray[Any], int]:
 def tower_scores(
     scores: Mapping[str, Sequence[Sequence[float]]], *, title: str, ylabel: str, ax: Axes | None = None
 ) -> Figure:
-    """One point a filter, one column a tower, side by side for each trained network.
+    """One point per filter, one column per tower, side by side for each trained network.
 
     Args:
         scores: for each network (such as a seed) the scores of its towers' filters, one sequence a tower.
@@ -303,10 +303,10 @@ def picture_grid(
 
     Args:
         pictures: PIL pictures or arrays ``(H, W, 3)``, uint8 or floats from 0 to 1.
-        titles: one text a picture.
+        titles: one text per picture.
         columns: pictures in a row; by default all in one row, at most six.
         title: above the whole; also the start of the description.
-        size: inches a picture.
+        size: inches per picture.
     """
     columns = columns or min(6, len(pictures))
     rows = -(-len(pictures) // columns)
@@ -413,7 +413,7 @@ def top5_bars(
 
     Args:
         pictures: what the network saw.
-        predictions: one a picture, with ``labels`` and ``probabilities``, most probable first.
+        predictions: one per picture, with ``labels`` and ``probabilities``, most probable first.
         true_labels: what each shows, or ``None`` where the network knows no label for it.
     """
     columns = min(4, len(pictures))

@@ -21,7 +21,7 @@ _MOST_CLASSES = 1_000_000
 
 
 class AlexNet(nn.Module):
-    """A network built from its spec, one child module a layer, in order and by name.
+    """A network built from its spec, one child module per layer, in order and by name.
 
     ``for layer in model.children(): x = layer(x)`` is exactly the forward pass. No layer works in place, so
     the value that a forward hook sees stays what it was. A layer may be replaced (``model.fc8 = nn.Linear(...)``); a

@@ -91,7 +91,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """A convolution in ``groups`` independent halves (2 in the paper: one a GPU)."""
+    """A convolution in ``groups`` independent halves (2 in the paper: one per GPU)."""
 
     out_channels: int
     kernel_size: int

@@ -17,7 +17,7 @@ class Table:
 
     Attributes:
         header: the columns' names.
-        rows: as many values a row as there are columns.
+        rows: as many values per row as there are columns.
         caption: what the table shows.
         left: this many first columns are aligned left, the others right; by default all of them.
 

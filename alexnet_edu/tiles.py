@@ -302,7 +302,7 @@ def filters_to_rgb(weights: Array, *, shared: bool = True) -> Pixels:
 
 
 def full_colour(weights: Array) -> float:
-    """The size from which on a weight has full colour in ``filters_to_rgb``: a hundredth of them is as large."""
+    """The size at which a weight reaches full colour in ``filters_to_rgb``; one weight in a hundred is larger."""
     return float(np.quantile(np.abs(weights), 0.99, method="higher"))
 
 

@@ -189,10 +189,10 @@ high because pictures are blended in pairs](small_curves.png)
 
 ## Accuracy
 
-With 95 % intervals. The last column is another network: the standard protocol, 30 training pictures a class drawn
-at random, at most 50 test pictures a class, from scratch (`--split standard30 --seed 1`).
+With 95 % intervals. The last column is another network: the standard protocol, 30 training pictures per class drawn
+at random, at most 50 test pictures per class, from scratch (`--split standard30 --seed 1`).
 
-| | one crop | ten crops | 30 a class, one crop |
+| | one crop | ten crops | 30 per class, one crop |
 |---|---|---|---|
 {chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
 

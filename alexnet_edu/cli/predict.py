@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             if isinstance(result, AlexNetError):
                 status = 1
                 print_error(result if file in str(result) else f"{file}: {result}")
-            show(file, result, as_json=args.json)
+            print_result(file, result, as_json=args.json)
     return status
 
 
@@ -102,7 +102,7 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def show(file: str, result: Prediction | AlexNetError, *, as_json: bool) -> None:
+def print_result(file: str, result: Prediction | AlexNetError, *, as_json: bool) -> None:
     """Prints one result at once, so that the reader of a pipe need not wait."""
     if as_json:
         print(json.dumps({"file": file, **as_dict(result)}, allow_nan=False), flush=True)
