@@ -87,8 +87,16 @@ def attempt(work: Callable[[Item], T], item: Item) -> T | AlexNetError:
     try:
         return work(item)
     except AlexNetError as error:
-        error.__cause__ = error.__context__ = None
-        return error.with_traceback(None)
+        _forget(error)
+        return error
+
+
+def _forget(error: BaseException | None) -> None:
+    """Takes the frames from an error and from those that led to it: in a chain, each may hold the frames of another."""
+    while error is not None:
+        before = error.__cause__ or error.__context__
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+        error = before
 
 
 def unwrap(result: T | AlexNetError) -> T:
