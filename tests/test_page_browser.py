@@ -67,7 +67,7 @@ def visited(chromium: Any, address: str) -> Iterator[Any]:
 def page(visited: Any) -> Any:
     visited.set_viewport_size({"width": 1280, "height": 900})
     visited.locator("#tour").evaluate("(card) => card.hidden || card.querySelector('.end').click()")
-    visited.get_by_title("panda").click()
+    visited.get_by_title("panda", exact=True).click()
     says(visited, "panda")
     visited.evaluate("location.hash = '#photo=sunflower&layer=relu1&channel=0'")
     says(visited, "sunflower")
@@ -135,7 +135,7 @@ def test_the_first_view_is_predicts_answer(page: Any, small: Pretrained) -> None
 
 
 def test_a_mistake_and_a_thing_without_a_label_are_said(page: Any) -> None:
-    page.get_by_title("lotus").click()
+    page.get_by_title("lotus", exact=True).click()
     says(page, "water_lilly")
     assert page.locator(".truth").inner_text() == "That is wrong: it is lotus. The network makes such mistakes."
     page.get_by_title("cat", exact=True).click()
@@ -186,7 +186,7 @@ def test_what_matters_is_a_map_over_the_photo(page: Any) -> None:
     page.get_by_role("button", name="Find what matters").click()
     page.locator("#matters-said", has_text="costs the label most").wait_for()
     assert page.locator(".heat").is_visible()
-    page.get_by_title("panda").click()
+    page.get_by_title("panda", exact=True).click()
     says(page, "panda")
     assert page.locator(".heat").is_hidden()
 
@@ -284,7 +284,7 @@ def test_own_photos_come_from_a_file_a_drop_and_the_clipboard(page: Any, small: 
         answer = predict(photo, small)
         assert list(rows(page)) == [in_words(label) for label in answer.labels]
         assert page.get_by_title(name, exact=True).get_attribute("aria-pressed") == "true"
-        page.get_by_title("sunflower").click()
+        page.get_by_title("sunflower", exact=True).click()
         page.locator(".truth", has_text="That is right.").wait_for()
 
 
@@ -315,8 +315,8 @@ def test_bad_files_are_one_sentence_and_change_nothing(page: Any, name: str, kin
     notice = page.locator("#notice", has_text=why)
     notice.wait_for()
     assert "\n" not in notice.inner_text()
-    assert rows(page) == before and page.get_by_title("sunflower").get_attribute("aria-pressed") == "true"
-    page.get_by_title("panda").click()
+    assert rows(page) == before and page.get_by_title("sunflower", exact=True).get_attribute("aria-pressed") == "true"
+    page.get_by_title("panda", exact=True).click()
     says(page, "panda")
     assert page.locator("#notice").is_hidden()
 
@@ -422,7 +422,7 @@ def test_once_loaded_it_works_without_a_network(chromium: Any, address: str) -> 
     page.reload()
     ready(page)
     says(page, "sunflower")
-    page.get_by_title("panda").click()
+    page.get_by_title("panda", exact=True).click()
     says(page, "panda")
     page.context.close()
 
@@ -436,7 +436,7 @@ def test_one_file_opens_from_a_disk(chromium: Any, tmp_path: Path, small: Pretra
     ready(page)
     answer = predict(FILES["pictures/sunflower.jpg"], small)
     assert list(rows(page)) == [in_words(label) for label in answer.labels]
-    page.get_by_title("panda").click()
+    page.get_by_title("panda", exact=True).click()
     says(page, "panda")
     assert page.faults == []
     assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
@@ -484,7 +484,7 @@ def test_the_camera_runs_through_the_network_and_stops(chromium: Any, address: s
     assert page.locator(".strip [aria-pressed=true]").count() == 0
     page.get_by_role("button", name="Stop the camera").click()
     settled(page)
-    page.get_by_title("panda").click()
+    page.get_by_title("panda", exact=True).click()
     says(page, "panda")
     assert page.faults == []
     filmed.close()

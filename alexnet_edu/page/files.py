@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_edu.diagram import architecture_svg
-from alexnet_edu.images import sample_images
-from alexnet_edu.page.description import describe
+from alexnet_edu.images import held_out_images, sample_images
+from alexnet_edu.page.description import describe, in_words
 from alexnet_edu.variants import SPECS, get_spec
 
 __all__ = ["page_files"]
@@ -18,6 +18,7 @@ ROOM = Path(__file__).parent
 WEB = ROOM / "web"
 PICTURES = ROOM / "pictures"
 ASSETS = ROOM.parent / "assets"
+OF_EACH_KIND = 2  # held-out photos: a file of all of them would be too large to send around
 
 
 def page_files(weights: str = "small") -> dict[str, bytes]:
@@ -92,24 +93,46 @@ def _loaded(weights: str) -> tuple[bytes, dict[str, Any]]:
 
 
 def _pictures(categories: list[str]) -> list[tuple[dict[str, Any], bytes]]:
-    """The test pictures, then the samples: their entries and files.
+    """Test pictures with a caption, the samples, and more test pictures: their entries and files.
 
     ``category`` is the right label, ``None`` where the network has none for what is shown; unknown, it is left out.
     """
     index = json.loads((PICTURES / "index.json").read_text(encoding="utf-8"))
-    ours = index["pictures"][0]["category"] in categories
-    tests = [
-        ({**one, "author": index["author"], "licence": index["licence"]}, PICTURES / f"{one['name']}.jpg")
-        for one in index["pictures"]
-    ]
+    shared = {"author": index["author"], "licence": index["licence"]}
+    tests = [({**one, **shared}, PICTURES / f"{one['name']}.jpg") for one in index["pictures"]]
     samples = [
         ({**{key: value for key, value in asdict(one).items() if key != "path"}, "category": None}, one.path)
         for one in sample_images().values()
     ]
-    judged = {one["name"] for one in index["pictures"]} | set(index["without_label"]) if ours else set()
-    return [(_entry(entry, path, entry["name"] in judged), path.read_bytes()) for entry, path in tests + samples]
+    more = [({**entry, **shared}, path) for entry, path in _held_out({one["source"] for one in index["pictures"]})]
+    judged = {entry["name"] for entry, _ in tests + more} | set(index["without_label"])
+    ours = index["pictures"][0]["category"] in categories
+    return [
+        (_entry(entry, ours and entry["name"] in judged), path.read_bytes()) for entry, path in tests + samples + more
+    ]
 
 
-def _entry(told: dict[str, Any], path: Path, judged: bool) -> dict[str, Any]:
+def _held_out(shown: set[str]) -> list[tuple[dict[str, Any], Path]]:
+    """The first photos of each kind, besides those that are shown already."""
+    kinds: dict[str, list[Path]] = {}
+    for photo in held_out_images():
+        kinds.setdefault(photo.kind, []).append(photo.path)
+    return [
+        (
+            {
+                "name": f"{kind}_{int(path.stem[-4:])}",
+                "category": kind,
+                "caption": f"A photo of the kind {in_words(kind)}",
+                "source": f"{kind}/{path.name}",
+            },
+            path,
+        )
+        for kind, paths in kinds.items()
+        for path in paths[:OF_EACH_KIND]
+        if f"{kind}/{path.name}" not in shown
+    ]
+
+
+def _entry(told: dict[str, Any], judged: bool) -> dict[str, Any]:
     kept = {key: value for key, value in told.items() if judged or key != "category"}
-    return {**kept, "file": f"pictures/{path.name}"}
+    return {**kept, "file": f"pictures/{told['name']}.jpg"}

@@ -54,7 +54,7 @@ class Page {
     this.matters = new Matters(element("matters-said"), (map) => this.stage.showHeat(map));
     new Costs(element("costs"), told, link);
     element("matters").addEventListener("click", () => this.#matters());
-    addEventListener("hashchange", () => this.go(fromHash(location.hash, told), false));
+    addEventListener("hashchange", ({ newURL }) => this.go(fromHash(new URL(newURL).hash, told), false));
     element("network").addEventListener("click", () => this.#toLayer());
   }
 
