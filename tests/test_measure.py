@@ -14,8 +14,13 @@ from alexnet_edu.variants import get_spec
 
 
 def test_measure_counts_runs_and_orders_quartiles() -> None:
-    calls: list[None] = []
-    timing = measure(lambda: calls.append(time.sleep(0.001)), seconds=0.01, warm_up=3, least=4)
+    calls: list[float] = []
+
+    def call() -> None:
+        calls.append(1.0)
+        time.sleep(0.001)
+
+    timing = measure(call, seconds=0.01, warm_up=3, least=4)
     assert len(calls) == timing.runs + 3 and timing.runs >= 4
     assert 0.001 <= timing.low <= timing.median <= timing.high
     assert "ms" in str(timing) and f"{timing.runs} runs" in str(timing)

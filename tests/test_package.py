@@ -8,13 +8,13 @@ import pytest
 import alexnet_edu
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_is_there() -> None:
     assert len(alexnet_edu.__all__) >= 22 and set(alexnet_edu.__all__) <= set(dir(alexnet_edu))
     for name in alexnet_edu.__all__:
         assert getattr(alexnet_edu, name) is not None
 
 
-def test_importing_the_package_imports_no_heavy_library():
+def test_importing_the_package_imports_no_heavy_library() -> None:
     code = (
         "import sys, alexnet_edu;"
         "heavy = {'torch', 'torchvision', 'numpy', 'matplotlib', 'ipywidgets', 'PIL'} & set(sys.modules);"
@@ -24,7 +24,7 @@ def test_importing_the_package_imports_no_heavy_library():
     assert run.returncode == 0, run.stderr
 
 
-def test_the_spine_works_without_torch():
+def test_the_spine_works_without_torch() -> None:
     """specs, geometry and images are read by tools that must not wait for torch."""
     code = (
         "import sys, alexnet_edu.geometry, alexnet_edu.images, alexnet_edu.tiles, alexnet_edu.diagram;"
