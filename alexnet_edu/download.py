@@ -64,7 +64,7 @@ class _Deadline:
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
         self.start = time.monotonic()
-        self.over = False
+        self._cut_off = False
         self._wanted = 0
         self._sockets: list[socket.socket] = []
         self._timer: Timer | None = None
@@ -72,6 +72,11 @@ class _Deadline:
     @property
     def elapsed(self) -> float:
         return time.monotonic() - self.start
+
+    @property
+    def over(self) -> bool:
+        """Whether time is up; a timeout may notice it a moment before the connections are cut."""
+        return self._cut_off or (self.seconds is not None and self.elapsed >= self.seconds)
 
     @property
     def left(self) -> float:
@@ -104,7 +109,7 @@ class _Deadline:
         self._timer.start()
 
     def _cut(self) -> None:
-        self.over = True
+        self._cut_off = True
         for connection in self._sockets:
             with suppress(OSError):  # closed by the server already
                 connection.shutdown(socket.SHUT_RDWR)
@@ -213,7 +218,7 @@ def _pieces(url: str, deadline: _Deadline, max_bytes: int, offset: int = 0) -> I
                 place += len(piece)
                 _check_size(url, place, max_bytes)
                 _check_rate(url, place - start, size, time.monotonic() - begun, deadline)
-            if place >= end and not deadline.over:
+            if place >= end and (size or not deadline.over):
                 return
             problem: DownloadError = _BrokenError(f"{shown(url)} was cut short: {place:,} of {end:,} bytes arrived.")
     except (OSError, HTTPException, ValueError) as error:
