@@ -64,7 +64,7 @@ export class Chooser {
     if (!chosen) return;
     const left = chosen.offsetLeft - this.strip.offsetLeft;
     if (left < this.strip.scrollLeft || left + chosen.offsetWidth > this.strip.scrollLeft + this.strip.clientWidth) {
-      this.strip.scrollTo({ left: left - this.strip.clientWidth / 3, behavior: "smooth" });
+      this.strip.scrollTo({ left: left - this.strip.clientWidth / 3 });
     }
   }
 
