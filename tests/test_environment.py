@@ -94,7 +94,7 @@ def test_floors_are_the_promised_ones() -> None:
     ours = declared()
     assert (floor(ours["torch"]), floor(ours["torchvision"])) == ("2.4", "0.19")
     assert ours["ipywidgets"] == SpecifierSet(">=7.7,<9")
-    assert PROJECT["project"]["requires-python"] == ">=3.11,<3.14"
+    assert PROJECT["project"]["requires-python"] == ">=3.11,<3.15"
 
 
 def test_tested_versions_satisfy_the_floors() -> None:

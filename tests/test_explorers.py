@@ -16,7 +16,6 @@ from alexnet_edu.explorers import (
     ArchitectureExplorer,
     FeatureMapExplorer,
     FilterExplorer,
-    PictureGallery,
     PredictionExplorer,
 )
 from alexnet_edu.explorers import maps as maps
@@ -243,35 +242,6 @@ def test_two_explorers_share_no_state(pretrained: Pretrained, pictures: dict[str
     one.layer.value = "conv5"
     assert len(other.picture.options) == 2
     assert other.layer.value == "conv1"
-
-
-# The gallery
-
-
-def test_the_gallery_chooses_for_all_its_explorers(pretrained: Pretrained) -> None:
-    answers, maps = PredictionExplorer(pretrained), FeatureMapExplorer(pretrained)
-    gallery = PictureGallery(answers, maps)
-    assert list(gallery.buttons) == list(maps.picture.options)
-    gallery.buttons["rocket"].click()
-    assert answers.picture.value == maps.picture.value == "rocket"
-    assert "rocket" in gallery.message.value and "rocket" in maps.grid.tooltip and "rocket" in answers.image.tooltip
-    maps.picture.value = "cat"
-    assert answers.picture.value == "cat" and "cat" in gallery.message.value
-    assert [name for name, button in gallery.buttons.items() if "alexnet-edu-chosen" in button._dom_classes] == ["cat"]
-    assert all(button.tooltip for button in gallery.buttons.values())
-    assert repr(gallery) == f"PictureGallery(pictures={len(gallery.buttons)}, explorers=2)"
-
-
-def test_a_photo_goes_to_all_explorers_or_to_none(pretrained: Pretrained) -> None:
-    answers, maps = PredictionExplorer(pretrained), FeatureMapExplorer(pretrained)
-    gallery = PictureGallery(answers, maps)
-    for data, alert in ((png(photo(5)), False), (b"no picture", True)):
-        gallery.upload = type("Upload", (), {"value": uploaded("mine.png", data)})()
-        gallery.attempt(gallery._take_upload)
-        assert ("alert" in gallery.message.value) == alert and "mine.png" in gallery.message.value
-        assert answers.picture.value == maps.picture.value and maps.picture.value.startswith("mine.png")
-    gallery.buttons["cat"].click()
-    assert answers.picture.value == maps.picture.value == "cat"
 
 
 def test_bounds_of_a_slider_travel_in_one_message_and_so_does_a_picture(

@@ -1,4 +1,4 @@
-"""Explorers: networks, filters, feature maps and predictions behind menus and sliders, in a notebook or a web page.
+"""Explorers: networks, filters, feature maps and predictions behind menus and sliders, in a notebook.
 
 Each explorer is a box of core ipywidgets (versions 7.7 and 8). A callback only sets values: one composed picture or
 one piece of HTML for each change, so nothing flickers. Sliders answer while they are dragged; their views send the next
@@ -8,8 +8,7 @@ goes wrong is said in the explorer's message line, and the last good state stays
 
 from alexnet_edu.explorers.architecture import ArchitectureExplorer
 from alexnet_edu.explorers.filters import FilterExplorer
-from alexnet_edu.explorers.gallery import PictureGallery
 from alexnet_edu.explorers.maps import FeatureMapExplorer
 from alexnet_edu.explorers.prediction import PredictionExplorer
 
-__all__ = ["ArchitectureExplorer", "FeatureMapExplorer", "FilterExplorer", "PictureGallery", "PredictionExplorer"]
+__all__ = ["ArchitectureExplorer", "FeatureMapExplorer", "FilterExplorer", "PredictionExplorer"]
