@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 from notebook_files import ROOT
 
-import assignments
+from grading import run
+from grading.__main__ import build_parser, set_names
 
 DOCS = ROOT / "docs"
 INSTRUCTORS = (DOCS / "instructors.md").read_text(encoding="utf-8")
@@ -20,15 +20,15 @@ PAGES = ("instructors.md", "students.md")
 def commands() -> list[list[str]]:
     """Every command of the problem sets, also the one that the container gets, without what runs it."""
     shell = "\n".join(re.findall(r"```bash\n(.*?)```", INSTRUCTORS, re.DOTALL)).replace("\\\n", " ")
-    found = re.findall(r"tools/assignments\.py (.*)$|alexnet-grader ((?:grade|release).*)$", shell, re.MULTILINE)
+    found = re.findall(r"python -m grading (.*)$|alexnet-grader ((?:grade|release).*)$", shell, re.MULTILINE)
     return [shlex.split(one or other) for one, other in found]
 
 
 def test_commands_are_understood() -> None:
     assert [words[0] for words in commands()] == ["release", "grade", "feedback", "grade"]
     for words in commands():
-        given = assignments.build_parser().parse_args(words)
-        assert getattr(given, "name", "ps1_shapes") in assignments.set_names()
+        given = build_parser().parse_args(words)
+        assert getattr(given, "name", "ps1_shapes") in set_names()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -36,7 +36,7 @@ def test_files_exist(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     paths = [DOCS / link for link in links]
-    paths += [ROOT / name for name in re.findall(r"`((?:tools|tests|assignments|alexnet_edu)/[\w./]+)`", text)]
+    paths += [ROOT / name for name in re.findall(r"`((?:tools|tests|assignments|alexnet_edu|grading)/[\w./]+)`", text)]
     paths = [path for path in paths if not str(path).startswith(str(ROOT / "assignments" / "release"))]
     assert links or page == "students.md"
     for path in paths:
@@ -51,12 +51,11 @@ def test_checks_exist() -> None:
 
 
 def test_figures_are_the_settings() -> None:
-    import isolated
-
-    assert f"the first {isolated.MAX_OUTPUT:,} characters" in INSTRUCTORS
-    config = (ROOT / "assignments" / "nbgrader_config.py").read_text(encoding="utf-8")
-    seconds = re.search(r"c\.Execute\.timeout = (\d+)", config)
-    assert seconds and f"after {seconds[1]} seconds" in INSTRUCTORS
+    assert f"the first {run.MAX_OUTPUT:,} characters" in INSTRUCTORS
+    assert f"more than {run.MAX_MEMORY // 2**30} GB of memory" in INSTRUCTORS
+    assert f"more than {run.MAX_FILE // 2**20} MB" in INSTRUCTORS
+    seconds = build_parser().parse_args(["grade", "ps1_shapes", "--submissions", "in", "--out", "out"]).timeout
+    assert f"after {seconds} seconds" in INSTRUCTORS
 
 
 def test_stubs_are_the_settings() -> None:
@@ -70,5 +69,8 @@ def test_the_container_has_what_grading_needs() -> None:
     for words in re.findall(r"^COPY (.*) \S+$", recipe, re.MULTILINE):
         for name in words.split():
             assert (ROOT / name).exists(), name
-    assert 'ENTRYPOINT ["python", "/course/tools/assignments.py"]' in recipe
-    assert Path(assignments.__file__).name == "assignments.py"
+    assert 'ENTRYPOINT ["python", "-m", "grading"]' in recipe
+    assert re.search(r"^FROM \S+:\d+\.\d+\.\d+", recipe, re.MULTILINE), "the base is pinned"
+    assert re.search(r"uv==\d", recipe)
+    folders = {name for words in re.findall(r"^COPY (.*) \S+$", recipe, re.MULTILINE) for name in words.split()}
+    assert {"alexnet_edu", "assignments", "grading", "tools", "pyproject.toml"} <= folders
