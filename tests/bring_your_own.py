@@ -28,7 +28,7 @@ def loaded_files() -> str:
 
 def refused_files() -> str:
     """Each sentence is the one that the package says of such a file, made for the purpose."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     os.environ.setdefault("HARM", os.devnull)
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -56,7 +56,10 @@ def filled(page: str) -> str:
     for name, make in PARTS.items():
         made = f"<!-- {name} -->\n{make()}\n<!-- end of {name} -->"
         page, count = re.subn(
-            f"<!-- {name} -->.*?<!-- end of {name} -->", lambda _, made=made: made, page, flags=re.DOTALL
+            f"<!-- {name} -->.*?<!-- end of {name} -->",
+            lambda _, made=made: made,  # type: ignore[misc]
+            page,
+            flags=re.DOTALL,
         )
         assert count == 1, name
     return page

@@ -41,21 +41,23 @@ def scaled_rows(features: Tensor, chosen: list[int]) -> Tensor:
     return torch.stack([(row - mean) / length for row in features])
 
 
-def conv_cost(side, channels, kernels, size, stride, padding, groups):
+def conv_cost(
+    side: int, channels: int, kernels: int, size: int, stride: int, padding: int, groups: int
+) -> tuple[int, int, int]:
     out = 1 + (side + 2 * padding - size) // stride
     weights = kernels * (channels // groups) * size**2
     return out, weights + kernels, weights * out**2
 
 
-def fitting(kernel, stride, padding, ceil):
-    def out(side):
+def fitting(kernel: int, stride: int, padding: int, ceil: bool) -> list[int]:
+    def out(side: int) -> int:
         span = side + 2 * padding - kernel
         return 1 + (-(-span // stride) if ceil else span // stride)
 
     return [side for side in range(200, 241) if out(side) == 55]
 
 
-def field_by_cumprod(stack):
+def field_by_cumprod(stack: list[tuple[int, int]]) -> Any:
     if not stack:
         return 1
     kernels, strides = np.array(stack).T
@@ -94,7 +96,9 @@ def views_mirrored_first(picture: Tensor, size: int) -> list[Tensor]:
     return [*views(picture, size, 1)[:5], *views(picture.flip(-1), size, 1)[:5]]
 
 
-def update(weight, velocity, gradient, rate, momentum=0.9, decay=0.0005):
+def update(
+    weight: Tensor, velocity: Tensor, gradient: Tensor, rate: float, momentum: float = 0.9, decay: float = 0.0005
+) -> tuple[Tensor, Tensor]:
     velocity = momentum * velocity - decay * rate * weight - rate * gradient
     return weight + velocity, velocity
 
@@ -116,12 +120,14 @@ STEP = 8 / 255 * (LAYER[2] - LAYER[0]).sign().reshape(3, 2, 2)
 
 
 def by_distance(query: Tensor, bank: Tensor, k: int) -> Tensor:
-    return torch.cdist(query[None], bank)[0].topk(k, largest=False).indices
+    near: Tensor = torch.cdist(query[None], bank)[0].topk(k, largest=False).indices
+    return near
 
 
 def cosines(w: Tensor) -> Tensor:
     flat = w.flatten(1)
-    return (flat @ flat.T) / flat.norm(dim=1) / flat.norm(dim=1)[:, None]
+    found: Tensor = (flat @ flat.T) / flat.norm(dim=1) / flat.norm(dim=1)[:, None]
+    return found
 
 
 def chroma(w: Tensor) -> Tensor:
@@ -130,7 +136,8 @@ def chroma(w: Tensor) -> Tensor:
 
 def concentration(w: Tensor) -> Tensor:
     spectrum = torch.fft.fft2(w - w.mean((2, 3), keepdim=True)).abs().pow(2).sum(1).flatten(1)
-    return spectrum.sort(descending=True).values[:, :12].sum(1) / spectrum.sum(1)
+    found: Tensor = spectrum.sort(descending=True).values[:, :12].sum(1) / spectrum.sum(1)
+    return found
 
 
 def recorder(model: nn.Module, layer: nn.Module, x: Tensor, *, clone: bool = True, remove: bool = True) -> Tensor:
@@ -161,12 +168,12 @@ def hidden_for_ever(x: Tensor, top: int, left: int, side: int) -> Tensor:
     return x
 
 
-def quartiles_of_school(times):
+def quartiles_of_school(times: list[float]) -> tuple[float, float, float]:
     times, half = sorted(times), len(times) // 2
     return median(times[:half]), median(times), median(times[-half:])
 
 
-def cmrnorm_by_loop(x, size, scale, power, min_div):
+def cmrnorm_by_loop(x: Tensor, size: int, scale: float, power: float, min_div: float) -> Tensor:
     out = torch.empty_like(x)
     for i in range(x.shape[1]):
         near = x[:, max(0, i - size // 2) : i + size // 2 + 1]
@@ -174,7 +181,7 @@ def cmrnorm_by_loop(x, size, scale, power, min_div):
     return out
 
 
-def rates_by_table(epoch):
+def rates_by_table(epoch: int) -> list[float]:
     cuts = [(79, 1e-5), (51, 1e-4), (25, 1e-3), (0, 1e-2)]
     others = next(rate for start, rate in cuts if epoch >= start)
     return [0.0 if epoch > 71 else 1e-5 if epoch > 66 else others, others]

@@ -52,7 +52,7 @@ def namespace(name: str, cells: list[Any]) -> dict[str, Any]:
 
 
 def cell_of(name: str, grade_id: str) -> str:
-    return next(cell.source for cell in source(name).cells if nbgrader(cell).get("grade_id") == grade_id)
+    return str(next(cell.source for cell in source(name).cells if nbgrader(cell).get("grade_id") == grade_id))
 
 
 RIGHT = [(name, *case) for name in AUTOGRADED for case in answers(name).RIGHT]
@@ -61,7 +61,7 @@ WRONG = [(name, *case) for name in AUTOGRADED for case in answers(name).WRONG]
 
 def label(value: Any) -> str | None:
     if isinstance(value, dict):
-        return "-".join(getattr(answer, "__name__", key) for key, answer in value.items())
+        return "-".join(str(getattr(answer, "__name__", key)) for key, answer in value.items())
     return value if isinstance(value, str) and " " not in value else ""
 
 

@@ -26,30 +26,30 @@ from alexnet_edu.check.guard import Alien, Outcome, Refused, answered, forbid, p
     hint=("Look at one value.", "What is it multiplied by?"),
     mistakes=[(lambda x: x * x, "That is the square."), (lambda x: x / 2, "Half as much.")],
 )
-def double():
+def double() -> list[Any]:
     return [(torch.arange(6.0).reshape(2, 3),)]
 
 
 @question("two of two.", right={"a": 1, "b": 2}, hint={"a": "how many?", "b": ("and here?", "Count again.")})
-def pair(answers):
+def pair(answers: dict[str, Any]) -> Any:
     return answers
 
 
-def stub(x: Tensor) -> Tensor:
+def stub(x: Tensor) -> Tensor:  # type: ignore[empty-body]
     """Twice the input."""
     ...
 
 
 def half_finished(x: Tensor) -> Tensor:
     factor = ...
-    return x * factor
+    return x * factor  # type: ignore[operator]
 
 
 def not_implemented(x: Tensor) -> Tensor:
     raise NotImplementedError("multiply x")
 
 
-def without_return(x: Tensor) -> Tensor:
+def without_return(x: Tensor) -> Tensor:  # type: ignore[return]
     x * 2
 
 
@@ -80,19 +80,19 @@ def inner(x: Tensor) -> Tensor:
     lambda x: torch.nn.Parameter(2 * x),
     lambda x: (list(row) for row in 2 * x),
 ])  # fmt: skip
-def test_a_right_answer_is_true_and_one_line_in_every_form(answer):
+def test_a_right_answer_is_true_and_one_line_in_every_form(answer: Any) -> None:
     result = double(answer)
     assert result and result.passed and result.answered
     assert repr(result) == "✓ double: twice as much."
 
 
-def test_changing_the_input_is_told():
+def test_changing_the_input_is_told() -> None:
     assert repr(double(in_place)) == (
         "✓ double: twice as much. (But your function changes its input x, which whoever calls it may still need.)"
     )
 
     @exercise("kept.", right=lambda state: 0, hint="?", keeps=True)
-    def kept():
+    def kept() -> list[Any]:
         return [({"weight": torch.ones(2), "more": [torch.ones(1)]},)]
 
     assert kept(lambda state: 0)
@@ -101,7 +101,7 @@ def test_changing_the_input_is_told():
 
 
 @pytest.mark.parametrize("answer", [..., None, stub, half_finished, not_implemented, lambda x: ...])
-def test_what_is_missing_is_not_wrong(answer):
+def test_what_is_missing_is_not_wrong(answer: Any) -> None:
     result = double(answer)
     assert not result and not result.answered
     assert repr(result) == "… double: not answered yet."
@@ -126,14 +126,14 @@ def test_what_is_missing_is_not_wrong(answer):
         (3, "a function is wanted, not int."),
     ],
 )
-def test_a_wrong_answer_gets_a_hint_and_no_exception(answer, part):
+def test_a_wrong_answer_gets_a_hint_and_no_exception(answer: Any, part: str) -> None:
     result = double(answer)
     assert not result.passed and result.answered
     assert part in result.message and "\n" not in result.message
     assert repr(result).startswith("✗ double: ")
 
 
-def test_hints_climb_and_graded_ones_do_not():
+def test_hints_climb_and_graded_ones_do_not() -> None:
     assert double(lambda x: 2 * x)
     wrong = [double(lambda x: x + 1) for _ in range(3)]
     assert "What is it multiplied by?" not in wrong[0].message
@@ -148,23 +148,23 @@ def test_hints_climb_and_graded_ones_do_not():
     assert double(lambda x: x + 1).message == wrong[0].message
 
 
-def test_a_known_mistake_is_named():
+def test_a_known_mistake_is_named() -> None:
     assert double(lambda x: x**2).first == "That is the square. Tried with x=float32 (2, 3)."
     assert double(lambda x: (x / 2).tolist()).first.startswith("Half as much.")
 
 
-def test_a_mistake_that_gives_every_result_goes_before_one_that_gives_the_first():
+def test_a_mistake_that_gives_every_result_goes_before_one_that_gives_the_first() -> None:
     @exercise("sum.", right=lambda a, b: a + b, hint="?", mistakes=[
         (lambda a, b: a, "Only a."), (lambda a, b: a * b, "The product."), (lambda a, b: (a, ...),
          "never")])  # fmt: skip
-    def total():
+    def total() -> list[Any]:
         return [(3, 1), (4, 5)]
 
     assert total(lambda a, b: a * b).first.startswith("The product. Tried with a=3, b=1.")
     assert total(lambda a, b: a).first.startswith("Only a.")
 
 
-def test_a_question_says_how_many_are_right():
+def test_a_question_says_how_many_are_right() -> None:
     assert pair({"a": np.int64(1), "b": torch.tensor(2.0)})
     assert pair({"a": 1, "b": 3}).message == "1 of 2 are right. Look again at b: and here?"
     assert pair({"a": 1, "b": 3}).message.endswith("and here? Count again.")
@@ -174,7 +174,7 @@ def test_a_question_says_how_many_are_right():
     assert not pair({"a": 1, "b": ...}).answered
 
 
-def test_a_check_never_raises():
+def test_a_check_never_raises() -> None:
     endless: list[Any] = []
     endless.append(endless)
     for answers in ([endless], [], [1, 2], [{"a": endless, "b": 2}]):
@@ -182,11 +182,11 @@ def test_a_check_never_raises():
         assert not result and "cannot be compared" in result.message and "\n" not in result.message
 
 
-def test_checks_draw_the_same_numbers_and_leave_the_learners_alone():
+def test_checks_draw_the_same_numbers_and_leave_the_learners_alone() -> None:
     drawn = []
 
     @check("drawn.")
-    def draw(function) -> None:
+    def draw(function: Any) -> None:
         drawn.append(function())
 
     torch.manual_seed(7)
@@ -203,17 +203,17 @@ class Yes(int):
     def __sub__(self, other: object) -> int:
         return 0
 
-    __rsub__ = __eq__ = __sub__
+    __rsub__ = __eq__ = __sub__  # type: ignore[assignment]
     __hash__ = int.__hash__
 
 
 class Agreeing(Tensor):
     @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None):
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return (
             torch.tensor(True)
             if func.__name__ in ("isclose", "equal")
-            else super().__torch_function__(func, types, args, kwargs)
+            else super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
         )
 
 
@@ -257,18 +257,18 @@ def test_what_is_not_the_same(got: Any, want: Any, form: str) -> None:
     assert found and found.form == form
 
 
-def test_plain_values_have_exact_types():
+def test_plain_values_have_exact_types() -> None:
     value = plain({"a": (Yes(3), np.float32(2)), "b": Agreeing(torch.ones(2)), 3: {Yes(1)}, "c": object()})
     assert value.keys() == {"a", "b", 3, "c"} and [type(one) for one in value["a"]] == [int, float]
     assert type(value["b"]) is Tensor and {type(one) for one in value[3]} == {int} and value["c"] == Alien("object")
 
 
-def test_answered_looks_into_containers():
+def test_answered_looks_into_containers() -> None:
     assert answered(0) and answered("") and answered([1, (2, 3)]) and answered({"a": torch.zeros(2)})
     assert not answered(...) and not answered([1, (2, ...)]) and not answered({"a": None})
 
 
-def test_later_hands_on_what_its_check_found_right():
+def test_later_hands_on_what_its_check_found_right() -> None:
     def right(x: Tensor) -> Tensor:
         return 2 * x
 
@@ -282,20 +282,20 @@ def test_later_hands_on_what_its_check_found_right():
     assert later(stub, right) is right and later(..., 3) == 3
 
 
-def test_expect():
+def test_expect() -> None:
     expect(1, "no")
     with pytest.raises(Hint, match="because") as problem:
         expect([], "because", "more")
     assert problem.value.more == "more"
 
 
-def test_an_answer_may_live_elsewhere():
+def test_an_answer_may_live_elsewhere() -> None:
     """What another process sends back pickles; a check takes it for the answer's own result."""
 
-    def far_away(answer):
-        def ask(*inputs):
+    def far_away(answer: Any) -> Any:
+        def ask(*inputs: Any) -> Any:
             inputs = pickle.loads(pickle.dumps(inputs))
-            return pickle.loads(pickle.dumps(run(answer, inputs, double.exercise.forbidden)))
+            return pickle.loads(pickle.dumps(run(answer, inputs, double.exercise.forbidden)))  # type: ignore[attr-defined]
 
         return ask
 
@@ -313,7 +313,7 @@ def test_an_answer_may_live_elsewhere():
 
 
 X, W = torch.randn(1, 4, 5, 5), torch.randn(6, 2, 3, 3)
-CONVOLUTIONS = {
+CONVOLUTIONS: dict[str, Any] = {
     "function": lambda: F.conv2d(X, W, groups=2),
     "alias": lambda: torch.conv2d(X, W, padding="same", groups=2),
     "operator": lambda: torch.ops.aten.convolution(X, W, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 2),
@@ -331,7 +331,7 @@ def test_what_is_forbidden_is_refused_whatever_it_is_called_by(name: str, way: s
     assert CONVOLUTIONS[way]() is not None
 
 
-def test_a_thread_that_was_there_before_is_no_way_round():
+def test_a_thread_that_was_there_before_is_no_way_round() -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(threading.get_ident).result()
         with forbid("pool"), pytest.raises(Refused):
@@ -344,15 +344,15 @@ def test_a_thread_that_was_there_before_is_no_way_round():
     lambda x: torch.func.grad(torch.amax)(x),
     lambda x: torch.func.jvp(torch.amax, (x,), (x,)),
 ])  # fmt: skip
-def test_autograd_can_be_forbidden(gradient):
+def test_autograd_can_be_forbidden(gradient: Any) -> None:
     with forbid("autograd"), pytest.raises(Refused, match="autograd"):
         gradient(torch.rand(3))
     gradient(torch.rand(3))
 
 
-def test_what_is_not_forbidden_works():
+def test_what_is_not_forbidden_works() -> None:
     with forbid("groups"):
-        assert torch.equal(F.conv2d(X, W.repeat(1, 2, 1, 1), torch.ones(6), padding=1).shape and X, X)
+        assert torch.equal(F.conv2d(X, W.repeat(1, 2, 1, 1), torch.ones(6), padding=1).shape and X, X)  # type: ignore[arg-type]
     with forbid("dropout", "conv", "pool"):
         assert torch.bernoulli(torch.full((3,), 0.5)).shape == (3,) and F.unfold(X, 3).shape == (1, 36, 9)
     with forbid("dropout"), pytest.raises(Refused):

@@ -39,7 +39,7 @@ def checks(module: str) -> dict[str, Callable[..., Result]]:
     }
 
 
-CHECKS = {name: check for module in [*NOTEBOOKS, *SETS] for name, check in checks(module).items()}
+CHECKS: dict[str, Any] = {name: check for module in [*NOTEBOOKS, *SETS] for name, check in checks(module).items()}
 
 
 def arguments(given: dict[str, Any]) -> tuple[Any, ...]:

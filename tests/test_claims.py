@@ -305,7 +305,7 @@ def computes(name: str) -> Callable[[Callable[[str], float]], Callable[[str], fl
 def _share(layers: str, what: str) -> float:
     table = layer_table(get_spec("paper"))
     part = sum(getattr(row, what) for row in table if row.name.startswith(layers))
-    return 100 * part / sum(getattr(row, what) for row in table)
+    return float(100 * part / sum(getattr(row, what) for row in table))
 
 
 def _neurons() -> int:

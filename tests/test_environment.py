@@ -71,8 +71,8 @@ def test_conda_names_are_known_and_floors_agree(file: str) -> None:
     ours = declared()
     for name, versions in conda(file).items():
         assert name in CONDA_NAMES, f"{file}: is {name} on conda-forge? Add it to CONDA_NAMES."
-        if CONDA_NAMES[name]:
-            assert floor(versions) == floor(ours[CONDA_NAMES[name]]), name
+        if known := CONDA_NAMES[name]:
+            assert floor(versions) == floor(ours[known]), name
 
 
 @pytest.mark.parametrize("file", CONDA_FILES)

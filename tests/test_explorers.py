@@ -113,7 +113,7 @@ def test_a_new_map_starts_at_its_strongest_unit_and_shows_its_field(
     np.testing.assert_allclose(one, expected_maps(pretrained, pictures["first"], "relu2")[7], atol=1e-4)
     assert one[explorer.row.value, explorer.column.value] == one.max()
     crop = np.asarray(pretrained.preprocess.crop(pictures["first"]))
-    info = layer_table(pretrained.model.spec)["relu2"]
+    info: Any = layer_table(pretrained.model.spec)["relu2"]
     box = receptive_field_box(pretrained.model.spec, "relu2", explorer.row.value, explorer.column.value)
     middle = info.start + info.receptive_field / 2
     limits = tiles.shared_range(one)
@@ -132,8 +132,8 @@ def test_moving_the_unit_changes_only_the_close_up(pretrained: Pretrained, pictu
 def test_activations_are_computed_once_a_picture(
     pretrained: Pretrained, pictures: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passes = []
-    monkeypatch.setattr(maps, "feature_maps", lambda *a: passes.append(1) or feature_maps(*a))
+    passes: list[int] = []
+    monkeypatch.setattr(maps, "feature_maps", lambda *a: passes.append(1) or feature_maps(*a))  # type: ignore[func-returns-value]
     explorer = FeatureMapExplorer(pretrained, pictures)
     explorer.layer.value = "conv4"
     explorer.channel.value = 3
@@ -281,7 +281,8 @@ def test_filters_follow_layer_view_and_channel(pretrained: Pretrained) -> None:
         ("conv4", "strongest", 0),
     ]:
         explorer.layer.value, explorer.view.value, explorer.channel.value = layer, view, channel
-        weights, groups = filters(pretrained, layer).numpy(), pretrained.model.spec[layer].groups
+        drawn: Any = pretrained.model.spec[layer]
+        weights, groups = filters(pretrained, layer).numpy(), drawn.groups
         shared, kind = "-" not in view, view.removesuffix("-each")
         expected = tiles.filter_view(weights, kind, groups=groups, shared=shared).picture(marked=channel, width=420)
         assert np.array_equal(pixels(explorer.grid), rgb(expected)), (layer, view)
@@ -425,5 +426,5 @@ def test_an_explorer_leaves_its_picture_where_nothing_runs(
         alts = re.findall(r'<img alt="([^"]*)"', str(stored["text/html"]))
         assert alts == [html.escape(image.tooltip) for image in images]
         assert "application/vnd.jupyter.widget-view+json" in stored
-    drawing = ArchitectureExplorer("torchvision", "conv4")._repr_mimebundle_()["text/html"]
+    drawing = str(ArchitectureExplorer("torchvision", "conv4")._repr_mimebundle_()["text/html"])
     assert "conv4" in drawing and "data:image/svg+xml" in drawing

@@ -5,7 +5,9 @@ import io
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +34,7 @@ RESULTS = [
 MODEL_ROWS = [{"name": "alexnet", "macs": 0.7e9, "top1": 56.5, "parameters": 61e6}]
 
 # What each figure is made of, and whether it draws on axes that the caller gives.
-FIGURES = {
+FIGURES: dict[str, tuple[Callable[..., Figure], bool]] = {
     "filters": (lambda **kw: figures.filter_grid(RGB_FILTERS, **kw), True),
     "maps": (lambda **kw: figures.feature_map_grid(MAPS, layer="relu1", **kw), True),
     "tower scores": (
@@ -105,16 +107,17 @@ def test_map_grid_draws_the_composed_picture_and_says_range_and_dead_maps() -> N
     maps = MAPS.copy()
     maps[3] = 0
     figure = figures.feature_map_grid(maps[None], CROP, layer="relu1")
-    picture = figure.axes[1].images[0].get_array()
+    picture: Any = figure.axes[1].images[0].get_array()
     assert np.array_equal(picture, np.asarray(tiles.tile_maps(maps, width=1000).convert("RGB")))
     assert "8 maps of 6 × 6" in words(figure) and "1 of 8" in words(figure)
     assert f"{maps.max():.3g}" in words(figure)
-    assert np.array_equal(figure.axes[0].images[0].get_array(), np.asarray(CROP))
+    crop: Any = figure.axes[0].images[0].get_array()
+    assert np.array_equal(crop, np.asarray(CROP))
 
 
 def test_values_before_relu_are_drawn_around_zero() -> None:
     maps = RNG.standard_normal((4, 5, 5))
-    picture = figures.feature_map_grid(maps).axes[0].images[0].get_array()
+    picture: Any = figures.feature_map_grid(maps).axes[0].images[0].get_array()
     assert np.array_equal(picture, np.asarray(tiles.tile_maps(maps, signed=True, width=1000).convert("RGB")))
 
 
@@ -148,12 +151,13 @@ def test_top5_marks_the_true_label_in_words_too() -> None:
 
 def test_fields_are_drawn_to_size() -> None:
     ax = figures.receptive_fields(CROP, get_spec("small"), ["conv1", "conv5"]).axes[0]
-    assert [patch.get_width() for patch in ax.patches] == [11, 163]
+    patches: list[Any] = list(ax.patches)
+    assert [patch.get_width() for patch in patches] == [11, 163]
 
 
 def test_history_connects_the_best_of_each_year() -> None:
     ax = figures.ilsvrc_history(RESULTS).axes[0]
-    assert ax.lines[0].get_xydata().tolist() == [[2011, 26.0], [2012, 15.3]]
+    assert np.asarray(ax.lines[0].get_xydata()).tolist() == [[2011, 26.0], [2012, 15.3]]
     assert {"A 26.0", "B 26.2", "C 15.3"} <= {text.get_text() for text in ax.texts}
 
 
@@ -166,7 +170,9 @@ def test_show_needs_a_description_and_escapes_it() -> None:
 def test_show_embeds_the_pixels() -> None:
     picture = tiles.tile_maps(MAPS)
     html = figures.show(picture, alt="eight maps").html
-    kind, data = re.search(r"data:image/(\w+);base64,([^\"]+)", html).groups()
+    found = re.search(r"data:image/(\w+);base64,([^\"]+)", html)
+    assert found
+    kind, data = found.groups()
     assert kind == "png"
     shown = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
     assert np.array_equal(np.asarray(shown), np.asarray(picture.convert("RGB")))
@@ -176,7 +182,9 @@ def test_show_takes_svg_with_its_own_title_and_description() -> None:
     svg = architecture_svg(get_spec("small"))
     shown = figures.show(svg)
     assert shown.alt.endswith("architecture to scale")
-    kind, data = re.search(r"data:image/([\w+]+);base64,([^\"]+)", shown.html).groups()
+    found = re.search(r"data:image/([\w+]+);base64,([^\"]+)", shown.html)
+    assert found
+    kind, data = found.groups()
     assert kind == "svg+xml"
     assert base64.b64decode(data).decode() == svg
     assert "conv3: 13 × 13 × 96" in shown.html.partition("src=")[0], "the description in words is the alternative text"

@@ -4,7 +4,7 @@ import torch
 from alexnet_edu.features import chroma, concentration
 
 
-def test_chroma_is_zero_for_grey_and_one_where_grey_light_does_nothing():
+def test_chroma_is_zero_for_grey_and_one_where_grey_light_does_nothing() -> None:
     torch.manual_seed(0)
     weights = torch.randn(3, 3, 11, 11)
     weights[0] = weights[0, :1]
@@ -15,7 +15,7 @@ def test_chroma_is_zero_for_grey_and_one_where_grey_light_does_nothing():
     torch.testing.assert_close(chroma(weights * 7), score)
 
 
-def test_concentration_tells_a_grating_from_noise():
+def test_concentration_tells_a_grating_from_noise() -> None:
     torch.manual_seed(0)
     rows = torch.arange(11.0)
     grating = torch.cos(2 * torch.pi * 2 * rows / 11).expand(1, 3, 11, 11)

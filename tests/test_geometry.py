@@ -30,7 +30,7 @@ PAPER_ROWS = {
 
 
 @pytest.mark.parametrize("name", TOTALS)
-def test_totals(name):
+def test_totals(name: str) -> None:
     table = layer_table(get_spec(name))
     parameters, macs = TOTALS[name]
     assert table.total_parameters == parameters
@@ -38,13 +38,13 @@ def test_totals(name):
 
 
 @pytest.mark.parametrize("name", PAPER_ROWS)
-def test_rows_of_the_paper(name):
+def test_rows_of_the_paper(name: str) -> None:
     row = layer_table(PAPER)[name]
     assert (row.output_shape, row.parameters, row.macs, row.receptive_field, row.jump) == PAPER_ROWS[name]
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_the_table_is_what_the_module_does(name):
+def test_the_table_is_what_the_module_does(name: str) -> None:
     table = layer_table(SPECS[name])
     with torch.device("meta"):
         model = get_model(name).eval()
@@ -57,7 +57,7 @@ def test_the_table_is_what_the_module_does(name):
 
 
 @pytest.mark.parametrize("name", ["paper", "torchvision", "small"])
-def test_macs_are_half_the_flops_that_torch_counts(name):
+def test_macs_are_half_the_flops_that_torch_counts(name: str) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
@@ -71,7 +71,7 @@ def test_macs_are_half_the_flops_that_torch_counts(name):
     )
 
 
-def test_printed_columns_add_up_to_the_printed_totals():
+def test_printed_columns_add_up_to_the_printed_totals() -> None:
     lines = [line.split() for line in str(layer_table(PAPER)).splitlines()]
     learning = [line for line in lines if line[0].startswith(("conv", "fc"))]
     total = next(line for line in lines if line[0] == "total")
@@ -91,18 +91,18 @@ def test_printed_columns_add_up_to_the_printed_totals():
         ("torchvision", [(63, 1024)]),
     ],
 )
-def test_valid_input_sizes(name, ranges):
+def test_valid_input_sizes(name: str, ranges: list[tuple[int, int]]) -> None:
     assert valid_input_sizes(get_spec(name)) == ranges
 
 
-def test_wrong_sizes_are_answered_with_the_valid_ones():
+def test_wrong_sizes_are_answered_with_the_valid_ones() -> None:
     with pytest.raises(AlexNetError, match=r"224 to 255 pixels.*not 256 × 256"):
         layer_table(PAPER, 256)
     assert layer_table(get_spec("torchvision"), 2000).input_shape == (3, 2000, 2000)
 
 
 @pytest.mark.parametrize(("layer", "row", "col"), [("conv1", 0, 0), ("conv2", 5, 20), ("conv5", 6, 6), ("pool5", 5, 5)])
-def test_a_receptive_field_holds_exactly_the_pixels_that_matter(layer, row, col):
+def test_a_receptive_field_holds_exactly_the_pixels_that_matter(layer: str, row: int, col: int) -> None:
     """The gradient of one activation with respect to the picture is nonzero inside the box and zero outside."""
     torch.manual_seed(0)
     model = get_model("small", num_classes=2).double()
@@ -116,13 +116,14 @@ def test_a_receptive_field_holds_exactly_the_pixels_that_matter(layer, row, col)
         if name == layer:
             break
     y[0, 0, row, col].backward()
+    assert x.grad is not None
     touched = x.grad[0].abs().sum(0).nonzero()
     top, left, bottom, right = receptive_field_box(model.spec, layer, row, col)
     assert touched.min(0).values.tolist() == [top, left]
     assert touched.max(0).values.tolist() == [bottom - 1, right - 1]
 
 
-def test_receptive_field_of_a_vector_is_the_picture_and_wrong_positions_are_refused():
+def test_receptive_field_of_a_vector_is_the_picture_and_wrong_positions_are_refused() -> None:
     assert receptive_field_box(PAPER, "fc7", 0, 0) == (0, 0, 224, 224)
     with pytest.raises(AlexNetError, match=r"13 × 13 positions"):
         receptive_field_box(PAPER, "conv5", 13, 0)

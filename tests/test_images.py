@@ -7,6 +7,7 @@ import tracemalloc
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ def test_transparency_becomes_white(photo: Image.Image) -> None:
     half.putalpha(Image.new("L", half.size, 0))
     palette = photo.quantize(4)
     entry = palette.getpixel((0, 0))
-    see_through = [
+    see_through: list[Any] = [
         encode(half),
         encode(Image.new("LA", (4, 4), (0, 0))),
         encode(palette, transparency=entry),

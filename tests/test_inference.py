@@ -1,8 +1,9 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from threading import get_ident
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,8 @@ def pretrained() -> Pretrained:
 def by_hand(pretrained: Pretrained, source: object) -> torch.Tensor:
     """Probabilities of one picture, step by step."""
     with torch.inference_mode():
-        return pretrained.model(pretrained.preprocess(source)[None]).softmax(1)[0]
+        scores: torch.Tensor = pretrained.model(pretrained.preprocess(source)[None])
+        return scores.softmax(1)[0]
 
 
 def close(prediction: Prediction, expected: torch.Tensor, pretrained: Pretrained) -> bool:
@@ -83,21 +85,22 @@ def test_two_classes_give_two_labels(pretrained: Pretrained) -> None:
 
 def test_a_wrong_type_is_one_sentence(pretrained: Pretrained) -> None:
     cat = sample_images()["cat"]
-    for call, words in [
-        (lambda: predict(cat, "small"), r"pretrained must be what load_pretrained gives, not a str\."),
-        (lambda: ten_crop(cat, pretrained.model), "not a AlexNet"),
-        (lambda: predict(cat, pretrained, "5"), "top_k must be a whole number, not a str"),
-        (lambda: predict(cat, pretrained, 2.5), "top_k must be a whole number, not a float"),
-        (lambda: next(predict_many([cat], pretrained, batch_size=1.5)), "batch_size must be a whole number"),
-        (lambda: feature_maps("small", cat), "model must be what load_pretrained or get_model gives, not a str"),
-    ]:
+    calls: list[tuple[Callable[[], object], str]] = [
+        (lambda: predict(cat, "small"), r"pretrained must be what load_pretrained gives, not a str\."),  # type: ignore[call-overload]
+        (lambda: ten_crop(cat, pretrained.model), "not a AlexNet"),  # type: ignore[call-overload]
+        (lambda: predict(cat, pretrained, "5"), "top_k must be a whole number, not a str"),  # type: ignore[call-overload]
+        (lambda: predict(cat, pretrained, 2.5), "top_k must be a whole number, not a float"),  # type: ignore[call-overload]
+        (lambda: next(predict_many([cat], pretrained, batch_size=1.5)), "batch_size must be a whole number"),  # type: ignore[arg-type]
+        (lambda: feature_maps("small", cat), "model must be what load_pretrained or get_model gives, not a str"),  # type: ignore[arg-type]
+    ]
+    for call, words in calls:
         with pytest.raises(TypeError, match=words):
             call()
 
 
 def test_a_last_layer_put_in_by_hand_needs_its_own_labels() -> None:
     changed = random_pretrained()
-    changed.model.fc8 = nn.Linear(changed.model.fc8.in_features, 3)
+    changed.model.fc8 = nn.Linear(changed.model.fc8.in_features, 3)  # type: ignore[arg-type, union-attr]
     for call in (predict, ten_crop):
         with pytest.raises(AlexNetError, match=r"gives 3 scores, but random has 101 categories; .* with_head"):
             call(sample_images()["cat"], changed)
@@ -106,7 +109,7 @@ def test_a_last_layer_put_in_by_hand_needs_its_own_labels() -> None:
 def test_scores_that_are_not_finite_are_no_answer() -> None:
     broken = random_pretrained()
     with torch.no_grad():
-        broken.model.conv1.weight[0] = torch.inf
+        broken.model.get_parameter("conv1.weight")[0] = torch.inf
     cat = sample_images()["cat"]
     with pytest.raises(AlexNetError, match="scores of random for this picture are not finite"):
         predict(cat, broken)
@@ -130,9 +133,13 @@ def test_dropout_is_off_and_the_mode_comes_back(pretrained: Pretrained) -> None:
     cat = sample_images()["cat"]
     expected = predict(cat, pretrained)
     pretrained.model.train()
-    pretrained.model.conv1.eval()
+    pretrained.model.get_submodule("conv1").eval()
     assert predict(cat, pretrained) == expected
-    assert pretrained.model.training and pretrained.model.fc8.training and not pretrained.model.conv1.training
+    assert (
+        pretrained.model.training
+        and pretrained.model.get_submodule("fc8").training
+        and not pretrained.model.get_submodule("conv1").training
+    )
     with pytest.raises(RuntimeError), evaluating(pretrained.model):
         assert not any(module.training for module in pretrained.model.modules())
         raise RuntimeError
@@ -227,7 +234,7 @@ def test_memory_is_bounded_and_every_core_has_a_batch(pretrained: Pretrained, mo
             taken += 1
             yield Endless()
 
-    results = predict_many(stream(), pretrained, batch_size=4)
+    results: Any = predict_many(stream(), pretrained, batch_size=4)
     for given in range(1, 30):
         next(results)
         assert taken <= given + 3 * 4
@@ -252,17 +259,17 @@ def test_modes_stay_while_threads_share_a_model() -> None:
 def test_blocks_of_several_threads_leave_the_mode_as_it_was() -> None:
     """The first to enter is not the last to leave, and blocks of a part lie within blocks of the whole."""
     pretrained = random_pretrained()
-    model, part = pretrained.model, nn.Sequential(pretrained.model.drop6)
+    model, part = pretrained.model, nn.Sequential(pretrained.model.get_submodule("drop6"))
     model.train()
     first, second, third = evaluating(model), evaluating(part), evaluating(model)
     for block in (first, second, third):
         block.__enter__()
     for block in (first, third):
         block.__exit__(None, None, None)
-        assert not model.drop6.training
-    assert model.training and model.fc8.training
+        assert not model.get_submodule("drop6").training
+    assert model.training and model.get_submodule("fc8").training
     second.__exit__(None, None, None)
-    assert model.drop6.training
+    assert model.get_submodule("drop6").training
 
     sample = sample_images()["cat"]
     expected = by_hand(random_pretrained(), sample)

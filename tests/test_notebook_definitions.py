@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from importlib import import_module
+from typing import Any
 
 import pytest
 import torch
@@ -26,9 +27,9 @@ from experiments import initialisation
 
 
 @pytest.fixture(scope="module")
-def notebook():
+def notebook() -> dict[str, Any]:
     """Imports, functions and classes of the notebook, without running anything else."""
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     for cell in read(NOTEBOOKS / "03_from_scratch.ipynb").cells:
         if cell.cell_type != "code" or "setup" in cell.metadata.get("tags", []):
             continue
@@ -40,37 +41,37 @@ def notebook():
 
 
 @pytest.fixture(autouse=True)
-def seed():
+def seed() -> None:
     torch.manual_seed(0)
 
 
-def test_convolution_by_loops(notebook):
+def test_convolution_by_loops(notebook: dict[str, Any]) -> None:
     x, weight, bias = torch.randn(2, 3, 9, 8), torch.randn(4, 3, 3, 3), torch.randn(4)
     assert_close(notebook["conv2d_loops"](x, weight, bias, stride=2), F.conv2d(x, weight, bias, stride=2))
 
 
 @pytest.mark.parametrize("settings", [{}, {"stride": 4}, {"padding": 2}, {"stride": 2, "padding": 1, "groups": 2}])
-def test_convolution_by_unfold(notebook, settings):
+def test_convolution_by_unfold(notebook: dict[str, Any], settings: dict[str, int]) -> None:
     x, bias = torch.randn(2, 6, 23, 17), torch.randn(4)
     weight = torch.randn(4, 6 // settings.get("groups", 1), 5, 5)
     want = F.conv2d(x, weight, bias, **settings)
     assert_close(notebook["conv2d"](x, weight, bias, **settings), want, atol=1e-4, rtol=1e-4)
 
 
-def test_normalisation_is_the_specs(notebook):
-    norm = get_spec("paper")["lrn1"]
+def test_normalisation_is_the_specs(notebook: dict[str, Any]) -> None:
+    norm: Any = get_spec("paper")["lrn1"]
     packaged = layers.LocalResponseNorm(norm.size, norm.alpha, norm.beta, norm.k, norm.groups)
     x = 200 * torch.randn(2, 96, 5, 5)
     assert_close(torch.cat([notebook["local_response_norm"](tower) for tower in x.chunk(2, 1)], 1), packaged(x))
 
 
-def test_pooling(notebook):
-    pool = get_spec("paper")["pool1"]
+def test_pooling(notebook: dict[str, Any]) -> None:
+    pool: Any = get_spec("paper")["pool1"]
     x = torch.randn(2, 3, 27, 13)
     assert torch.equal(notebook["max_pool"](x), nn.MaxPool2d(pool.kernel_size, pool.stride)(x))
 
 
-def test_dropout(notebook):
+def test_dropout(notebook: dict[str, Any]) -> None:
     x, packaged = torch.rand(10_000) + 1, layers.Dropout2012(0.3)
     assert torch.equal(notebook["dropout_2012"](x, 0.3, False), packaged.eval()(x))
     for dropped in (notebook["dropout_2012"](x, 0.3, True), packaged.train()(x)):
@@ -79,7 +80,7 @@ def test_dropout(notebook):
         assert abs(kept.float().mean() - 0.7) < 0.03
 
 
-def test_the_whole_network_at_a_quarter_of_its_width(notebook):
+def test_the_whole_network_at_a_quarter_of_its_width(notebook: dict[str, Any]) -> None:
     spec = scaled(get_spec("paper"), 0.25)
     packaged = AlexNet(spec).eval()
     notebook["he_start"](packaged)
@@ -91,7 +92,7 @@ def test_the_whole_network_at_a_quarter_of_its_width(notebook):
     assert notebook["difference"](ours, theirs) < 1e-4
 
 
-def test_colour_noise_is_the_training_packages(notebook):
+def test_colour_noise_is_the_training_packages(notebook: dict[str, Any]) -> None:
     deviations, directions = torch.tensor([120.0, 40.0, 20.0]), torch.linalg.qr(torch.randn(3, 3)).Q
     picture = 255 * torch.rand(3, 6, 6)
     noise = PCANoise(deviations, directions, std=0.1, divide=False)
@@ -102,11 +103,11 @@ def test_colour_noise_is_the_training_packages(notebook):
     assert_close(got, want)
 
 
-def test_the_update_in_the_solution_is_the_training_packages():
+def test_the_update_in_the_solution_is_the_training_packages() -> None:
     """The solution of exercise 6, typed from the notebook's own text."""
     prose = "\n".join(cell.source for cell in read(NOTEBOOKS / "03_from_scratch.ipynb").cells)
     _, _, rest = prose.partition("```python\ndef update_2012")
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec("def update_2012" + rest.partition("```")[0], names)
     weight = nn.Parameter(torch.randn(5))
     optimiser = Sgd2012([weight], lr=0.1, momentum=0.9, weight_decay=0.0005)
@@ -119,19 +120,19 @@ def test_the_update_in_the_solution_is_the_training_packages():
 
 
 @pytest.mark.parametrize("name", ["03_from_scratch", "07_benchmarks"])
-def test_folded_solutions_pass_their_checks(name):
+def test_folded_solutions_pass_their_checks(name: str) -> None:
     prose = "\n".join(cell.source for cell in read(NOTEBOOKS / f"{name}.ipynb").cells if cell.cell_type == "markdown")
     checks = import_module(f"alexnet_edu.check.nb{name[:2]}")
     solutions = re.findall(r"```python\n(def (\w+)\(.*?)```", prose, flags=re.DOTALL)
     assert solutions
     for source, function in solutions:
-        names: dict[str, object] = {"torch": torch, "F": F}
+        names: dict[str, Any] = {"torch": torch, "F": F}
         exec(source, names)
         result = getattr(checks, function)(names[function])
         assert result, result
 
 
-def test_what_is_stored_of_starts_is_measured_by_the_notebooks_cells():
+def test_what_is_stored_of_starts_is_measured_by_the_notebooks_cells() -> None:
     *cells, grid = initialisation.measured_cells()
     names = initialisation.names_of(cells)
     assert "def start_and_train" in grid.source and "cases = " in grid.source

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def test_results_come_in_order_and_items_are_taken_as_needed() -> None:
             taken += 1
             yield taken
 
-    results = in_threads(lambda item: item * item, endless(), threads=3, ahead=4)
+    results: Any = in_threads(lambda item: item * item, endless(), threads=3, ahead=4)
     for given, result in enumerate(islice(results, 20), start=1):
         assert result == given**2 and taken <= given + 4
     results.close()

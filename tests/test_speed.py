@@ -44,7 +44,7 @@ def test_a_wrapped_network_keeps_the_names_of_its_layers(wrap: str, monkeypatch:
     if wrap == "compiled":
         wrapped = optimize_for_inference(pretrained, compiled=True, announce=lambda line: None)
     else:
-        wrapped = replace(pretrained, model=nn.DataParallel(pretrained.model))
+        wrapped = replace(pretrained, model=nn.DataParallel(pretrained.model))  # type: ignore[arg-type]
     assert repr(wrapped) == repr(pretrained) and predict(cat, wrapped, 1).labels == predict(cat, pretrained, 1).labels
     assert list(layer_modules(wrapped)) == list(layer_modules(pretrained))
     for one in (wrapped, wrapped.model):

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,7 +190,7 @@ def test_overlay_puts_each_cell_at_its_place_and_leaves_the_rest() -> None:
 
 def test_overlay_frames_a_field_without_covering_it_and_moves_inside_at_the_edge() -> None:
     picture = np.zeros((40, 40, 3), np.uint8)
-    place = {"start": 10.0, "jump": 20.0, "limits": (0.0, 1.0)}
+    place: dict[str, Any] = {"start": 10.0, "jump": 20.0, "limits": (0.0, 1.0)}
     shown = np.asarray(tiles.overlay(picture, np.zeros((2, 2)), box=(10, 10, 21, 21), **place))
     assert (shown[10:21, 10:21] == 0).all()
     assert shown[9, 15].tolist() == [255, 255, 255]

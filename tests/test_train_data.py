@@ -313,7 +313,7 @@ class Usage(NamedTuple):
 def docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """64 MB of shared memory, as a container has."""
     monkeypatch.setattr(pictures_module, "SHARED_MEMORY", tmp_path)
-    monkeypatch.setattr(pictures_module.shutil, "disk_usage", lambda path: Usage(1 << 26, 0, 1 << 26))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1 << 26, 0, 1 << 26))
 
 
 def test_as_many_loader_processes_as_shared_memory_holds(docker: None, capsys: pytest.CaptureFixture[str]) -> None:

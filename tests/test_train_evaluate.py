@@ -124,12 +124,12 @@ def test_rows_split_between_processes_give_the_same(tmp_path: Path) -> None:
 def perfect(path: Path, categories: tuple[str, ...]) -> Path:
     """Weights that tell the three colours of ``write_pictures`` apart without error: blue, green, red in this order."""
     torch.manual_seed(0)
-    model = get_model("small", num_classes=3)
+    model: Any = get_model("small", num_classes=3)
     with torch.no_grad():
         for weight in model.parameters():
             weight.zero_()
         for name in ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"):
-            layer = model.get_submodule(name)
+            layer: Any = model.get_submodule(name)
             channels = layer.weight.shape[1]
             for k in range(3):  # channel k carries colour k all the way up
                 if layer.weight.ndim == 4:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from train_pictures import write_pictures
@@ -266,6 +267,6 @@ def test_cosine_starts_linearly_and_ends_at_nothing() -> None:
 def test_learning_curves_show_what_was_logged() -> None:
     history = [{"epoch": i, "loss": 2.0 / i, "train_top1": 0.1 * i, "val_top1": 0.2 * i} for i in (1, 2)]
     loss, error = curves(history).axes
-    assert list(loss.lines[0].get_ydata()) == [2.0, 1.0]
+    assert list(np.asarray(loss.lines[0].get_ydata())) == [2.0, 1.0]
     assert [line.get_label() for line in error.lines] == ["training, augmented", "validation"]
-    assert list(error.lines[1].get_ydata()) == pytest.approx([80.0, 60.0])
+    assert list(np.asarray(error.lines[1].get_ydata())) == pytest.approx([80.0, 60.0])

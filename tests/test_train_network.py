@@ -104,7 +104,9 @@ def test_starts_of_text_and_code(details: str, std: float) -> None:
     torch.manual_seed(0)
     model = get_model("paper", num_classes=2)
     network.start_weights(model, get_recipe("paper", details))
-    measured = {name: model.get_submodule(name).weight.std().item() for name in ("conv1", "conv2", "conv3", "conv5")}
+    measured = {
+        name: model.get_parameter(f"{name}.weight").std().item() for name in ("conv1", "conv2", "conv3", "conv5")
+    }
     assert measured == pytest.approx({"conv1": 0.01, "conv2": 0.01, "conv3": std, "conv5": std}, rel=0.03)
     assert model.get_parameter("conv4.bias").unique().tolist() == [1.0]
 

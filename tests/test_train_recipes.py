@@ -67,6 +67,7 @@ WRONG = {bool: "yes", int: 1.5, float: math.nan, str: "other"}
 def test_no_field_takes_a_value_of_another_kind(field: str) -> None:
     """Set from Python as from text: nothing is taken on trust."""
     usual = getattr(get_recipe("paper"), field)
+    wrong: Any
     for wrong in (object(), [1], WRONG.get(type(usual), -1), "" if field != "name" else 1):
         with pytest.raises(AlexNetError, match=f"^{field} must be "):
             replace(get_recipe("paper"), **{field: wrong})

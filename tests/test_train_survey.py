@@ -81,7 +81,7 @@ def test_little_shared_memory_is_said(
     root = write_pictures(tmp_path / "data", train=10)
     monkeypatch.setattr(pictures_module, "SHARED_MEMORY", tmp_path)
     usage: Any = type("Usage", (), {"free": 1 << 24})
-    monkeypatch.setattr(pictures_module.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     assert main(["check", str(root), "--workers", "2"]) == 0
     assert "17 MB free, enough for 0 of 2 processes" in capsys.readouterr().err
 

@@ -93,7 +93,7 @@ def onnx(case: Case) -> None:
     free = ({0: torch.export.Dim("batch", min=1, max=64)},)
     file = io.BytesIO()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    program = torch.onnx.export(case.model, (case.x,), dynamo=True, dynamic_shapes=free, verbose=False)
+    program: Any = torch.onnx.export(case.model, (case.x,), dynamo=True, dynamic_shapes=free, verbose=False)
     assert program is not None
     program.save(file)
     case.agrees(session(file), 1e-3)
@@ -153,8 +153,8 @@ def per_sample(case: Case) -> None:
 def forward_mode(case: Case) -> None:
     """The derivative along a direction, forwards and backwards."""
     direction = torch.randn(case.x.shape, generator=torch.Generator().manual_seed(1))
-    _, forwards = torch.func.jvp(case.model, (case.x,), (direction,))
-    _, transposed = torch.func.vjp(case.model, case.x)
+    _, forwards = torch.func.jvp(case.model, (case.x,), (direction,))  # type: ignore[misc]
+    _, transposed = torch.func.vjp(case.model, case.x)  # type: ignore[misc]
     for index in range(3):
         (gradient,) = transposed(torch.eye(10)[index].expand(2, -1))
         close((gradient * direction).sum((1, 2, 3)), forwards[:, index], 1e-2)

@@ -130,7 +130,7 @@ class Harmful:
         return os.mkdir, (os.environ["HARM"],)
 
 
-BGR = {"size": 227, "mean": [0.41, 0.46, 0.48], "std": [1 / 255] * 3, "channels": "BGR"}
+BGR: dict[str, Any] = {"size": 227, "mean": [0.41, 0.46, 0.48], "std": [1 / 255] * 3, "channels": "BGR"}
 
 LOADED = {
     "export": WeightFile(
@@ -301,13 +301,13 @@ def hostile() -> dict[str, Callable[[Path], object]]:
     for why, value in preprocess.items():
         files[f"preprocess {why}.safetensors"] = tensors({"categories": LABELS, "preprocess": value})
         files[f"preprocess {why}.pth"] = saved(
-            lambda value=value: {"model": state(), "categories": LABELS, "preprocess": value}
+            lambda value=value: {"model": state(), "categories": LABELS, "preprocess": value}  # type: ignore[misc]
         )
     for number, value in enumerate(labels):
         files[f"categories {number}.safetensors"] = tensors(
             {"categories": value if not isinstance(value, str) else [value]}
         )
-        files[f"categories {number}.pth"] = saved(lambda value=value: {"model": state(), "categories": value})
+        files[f"categories {number}.pth"] = saved(lambda value=value: {"model": state(), "categories": value})  # type: ignore[misc]
     for number, (content, name) in enumerate(text.items()):
         files[f"text {number}.safetensors"] = tensors({"categories": json.dumps(LABELS)} | {name: content})
     extra: dict[str, Callable[[], Any]] = {
