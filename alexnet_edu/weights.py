@@ -203,6 +203,7 @@ def load_pretrained(
     *,
     model: str | None = None,
     categories: Sequence[str] | None = None,
+    head: Sequence[str] | None = None,
     announce: Callable[[str], object] = print,
 ) -> Pretrained:
     """A trained network, its preprocessing and its labels.
@@ -222,6 +223,8 @@ def load_pretrained(
         model: for a path, the network's name in ``list_models()``; needed where the file's metadata does not name
             it and several networks have these shapes.
         categories: for a path, the label of each output; needed where the file's metadata holds none.
+        head: names of other classes: the last layer is replaced by a new one, as ``Pretrained.with_head`` does it, and
+            what the old outputs were need not be known.
         announce: gets the line of ``"auto"``.
 
     Raises:
@@ -234,6 +237,18 @@ def load_pretrained(
         >>> small.name, len(small.categories), small.preprocess.size
         ('small', 101, 227)
     """
+    found = _load(name, model, categories, announce, nameless=head is not None)
+    return found if head is None else found.with_head(head)
+
+
+def _load(
+    name: str | os.PathLike[str],
+    model: str | None,
+    categories: Sequence[str] | None,
+    announce: Callable[[str], object],
+    *,
+    nameless: bool,
+) -> Pretrained:
     check_type("name", name, (str, os.PathLike), "text or a path")
     if name in ("auto", "small", "imagenet") and (model is not None or categories is not None):
         raise WeightsError(
@@ -248,7 +263,7 @@ def load_pretrained(
         raise WeightsError(
             f'There are no weights {os.fspath(name)!r}; give "auto", "imagenet", "small" or the path of a file.'
         )
-    return _from_file(path, model, categories)
+    return _from_file(path, model, categories, nameless=nameless)
 
 
 def _choose(announce: Callable[[str], object]) -> Pretrained:
@@ -324,7 +339,7 @@ def _verified(path: Path) -> bool:
     return True
 
 
-def _from_file(path: Path, model: str | None, categories: Sequence[str] | None) -> Pretrained:
+def _from_file(path: Path, model: str | None, categories: Sequence[str] | None, *, nameless: bool) -> Pretrained:
     state, info = read_weights(path)
     outputs = _outputs(path, state)
     architecture = model or info.get("model") or _identify(path, outputs, state)
@@ -333,6 +348,8 @@ def _from_file(path: Path, model: str | None, categories: Sequence[str] | None) 
     except AlexNetError as error:
         raise WeightsError(str(error)) from None
     labels = info.get("categories") if categories is None else _labels(categories)
+    if labels is None and nameless:
+        labels = tuple(f"output {i}" for i in range(outputs))
     if labels is None:
         raise WeightsError(
             f"{path.name} names no categories, so its {outputs:,} outputs mean nothing; give the names, in Python as "

@@ -14,10 +14,11 @@ from train_pictures import write_pictures
 
 from alexnet_edu import load_pretrained, predict
 from alexnet_edu.cli.main import main
+from alexnet_edu.train.augment import augmentation_for
 from alexnet_edu.train.optim import optimiser_for
 from alexnet_edu.train.recipes import get_recipe
 from alexnet_edu.train.settings import Settings
-from alexnet_edu.weights import Pretrained
+from alexnet_edu.weights import Preprocess, Pretrained
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +126,28 @@ def test_freezing_needs_weights(root: Path, capsys: pytest.CaptureFixture[str]) 
 def test_settings_of_transfer_are_kept_with_the_weights(root: Path, tmp_path: Path) -> None:
     settings: dict[str, Any] = Settings("folder", str(root), "small", get_recipe("transfer"), init="a/w.pth").identity()
     assert settings["init"] == "w.pth" and settings["recipe"]["name"] == "transfer"
+
+
+def test_weights_that_name_no_classes_are_a_start_too(root: Path, tmp_path: Path, small: Pretrained) -> None:
+    """What the old outputs were called does not matter: they go."""
+    file = tmp_path / "plain.pth"
+    torch.save(small.model.state_dict(), file)
+    export = tmp_path / "mine.safetensors"
+    call = [*transfer(root, tmp_path / "run", "--freeze-to", "relu7", "--export", str(export)), "--init", str(file)]
+    assert main(call) == 0
+    assert load_pretrained(export).categories == ("blue", "green", "red")
+    assert load_pretrained(file, head=["a", "b"]).categories == ("a", "b")
+
+
+def test_colours_come_in_the_order_of_the_weights() -> None:
+    """Training and measuring show a network of Caffe's the same picture, blue first."""
+    recipe = replace(get_recipe("transfer"), colour_jitter=0.0)
+    picture = torch.randint(0, 256, (1, 3, 227, 227), dtype=torch.uint8)
+    for channels in ("RGB", "BGR"):
+        preprocess = replace(small_steps(), channels=channels)
+        seen = augmentation_for(recipe, preprocess, 2, None).batch(picture)
+        torch.testing.assert_close(seen, preprocess.normalised(picture.permute(0, 2, 3, 1)), rtol=1e-4, atol=1e-4)
+
+
+def small_steps() -> Preprocess:
+    return Preprocess(size=227, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))

@@ -65,7 +65,7 @@ def network_of(weights: str) -> str:
     """The name of the network that these weights are of."""
     from alexnet_edu.weights import load_pretrained
 
-    return load_pretrained(weights).model.spec.name
+    return load_pretrained(weights, head=["any"]).model.spec.name
 
 
 def run(args: argparse.Namespace) -> int:

@@ -81,11 +81,17 @@ def _batch_steps(recipe: Recipe, preprocess: Preprocess, statistics: Statistics 
         _, deviations, directions = statistics
         noise = PCANoise(deviations, directions, std=recipe.pca_noise, by=recipe.pca_by, divide=recipe.pca_divide)
         steps.append(noise)
+    if recipe.pixels == "imagenet" and preprocess.channels == "BGR":
+        steps.append(v2.Lambda(_colours_turned))
     if recipe.pixels == "imagenet":
         scaled = [255 * m for m in preprocess.mean], [255 * d for d in preprocess.std]
         dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
         steps.append(ColourJitter(recipe.colour_jitter, *scaled, dtype))
     return steps
+
+
+def _colours_turned(x: Tensor) -> Tensor:
+    return x.flip(-3)
 
 
 def _to_square() -> v2.Compose:

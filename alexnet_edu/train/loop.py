@@ -240,7 +240,7 @@ def initial_network(settings: Settings, categories: tuple[str, ...]) -> tuple[Al
 
 
 def _from_weights(settings: Settings, init: str, categories: tuple[str, ...]) -> tuple[AlexNet, Preprocess]:
-    pretrained = load_pretrained(init).with_head(categories)
+    pretrained = load_pretrained(init, head=categories)
     model = pretrained.model
     if model.spec.name != settings.model:
         raise AlexNetError(f"The weights {init} are of the network {model.spec.name}, not {settings.model}.")
