@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import stamp
 from notebook_files import ROOT, assignment_paths
 
 from grading import roster
 
 NO_NBGRADER = "error: nbgrader is not installed; run this with `uv run --extra instructor`."
-PLACEHOLDER = "OWNER/REPO"
-BRANCH = "main"
 
 
 def set_names() -> list[str]:
     """The problem sets in order."""
     return [path.stem for path in assignment_paths()]
-
-
-def address(given: str | None) -> str:
-    """From where Colab installs the course: as given, else the sources' own, else this copy's ``origin``.
-
-    Returns:
-        ``https://.../owner/name@branch``; empty where none is known.
-    """
-    if given:
-        given = given if "://" in given else f"https://github.com/{given}"
-    elif PLACEHOLDER in (ROOT / "pyproject.toml").read_text(encoding="utf-8"):
-        command = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
-        given = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-        given = re.sub(r"^(?:ssh://)?git@([\w.-]+)[:/]", r"https://\1/", given).removesuffix(".git")
-    if not given or not given.startswith("https://"):
-        return ""
-    return given if "@" in given else f"{given}@{BRANCH}"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     one = commands.add_parser("release", help="write the notebooks for students")
     one.add_argument("names", nargs="*", metavar="SET", help="default: all of them")
     one.add_argument("--out", type=Path, default=ROOT / "assignments" / "release", help="default: assignments/release")
-    one.add_argument("--repository", metavar="URL", help="from where Colab installs the course; default: git's origin")
+    one.add_argument("--repository", metavar="OWNER/NAME", help="where Colab finds the course; default: git's remote")
     for command, words in (("grade", "run submissions, write feedback and CSV"), ("feedback", "write both anew")):
         one = commands.add_parser(command, help=words)
         one.add_argument("name", metavar="SET", help="such as ps1_shapes")
@@ -75,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError:
         raise SystemExit(NO_NBGRADER) from None
     if given.command == "release":
-        where = address(given.repository)
-        print(*course.release(given.names or set_names(), given.out, where), sep="\n")
-        if not where:
-            print("On Colab these notebooks cannot install the course: give --repository URL.", file=sys.stderr)
+        address = stamp.chosen(given.repository, check=False)
+        print(*course.release(given.names or set_names(), given.out, address), sep="\n")
+        if not address:
+            print("On Colab these notebooks cannot install the course: give --repository OWNER/NAME.", file=sys.stderr)
         return 0
     if given.command == "grade":
         due = roster.moment(given.due) if given.due else None

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import stamp
 from nbgrader.utils import compute_checksum
 from notebook_files import ROOT, Notebook, read, text, write
 
@@ -224,14 +225,13 @@ def readable(page: str, *, waiting: bool) -> str:
     return page.replace('<div id="toc">', f'{note}<div id="toc">', 1) if waiting else page
 
 
-def release(names: list[str], out: Path, address: str) -> list[Path]:
+def release(names: list[str], out: Path, address: stamp.Address | None) -> list[Path]:
     """Writes the students' notebooks, ``out/ps1_shapes/ps1_shapes.ipynb`` and so on, and returns their paths.
 
     Args:
         names: the problem sets.
         out: gets a folder for each.
-        address: from where Colab installs the course, such as ``https://github.com/ann/course@main``; where it is
-            empty, the address in the sources stays.
+        address: from where Colab installs the course; where there is none, the sources' set-up cell stays as it is.
     """
     written = []
     with tempfile.TemporaryDirectory() as folder:
@@ -239,7 +239,7 @@ def release(names: list[str], out: Path, address: str) -> list[Path]:
             notebook = generate(Path(folder), name)
             for cell in notebook.cells:
                 if "setup" in cell.metadata.get("tags", []) and address:
-                    cell.source = re.sub(r'git\+[^"\s]+', f"git+{address}", cell.source)
+                    cell.source = stamp.setup(address).source
                     cell.metadata.nbgrader["checksum"] = compute_checksum(cell)
             target = out / name / f"{name}.ipynb"
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
+from pathlib import Path
 
 import pytest
-from notebook_files import ROOT
+import stamp
+from nbgrader.utils import compute_checksum
+from notebook_files import ROOT, read
 
 from grading import run
 from grading.__main__ import build_parser, set_names
+from grading.course import release
 
 DOCS = ROOT / "docs"
 INSTRUCTORS = (DOCS / "instructors.md").read_text(encoding="utf-8")
@@ -74,3 +78,10 @@ def test_the_container_has_what_grading_needs() -> None:
     assert re.search(r"uv==\d", recipe)
     folders = {name for words in re.findall(r"^COPY (.*) \S+$", recipe, re.MULTILINE) for name in words.split()}
     assert {"alexnet_edu", "assignments", "grading", "tools", "pyproject.toml"} <= folders
+
+
+def test_a_release_knows_where_colab_finds_the_course(tmp_path: Path) -> None:
+    [path] = release(["ps1_shapes"], tmp_path, stamp.Address("ann/course", "v1.2"))
+    [cell] = [cell for cell in read(path).cells if "setup" in cell.metadata.get("tags", [])]
+    assert "https://github.com/ann/course/archive/v1.2.zip" in cell.source
+    assert compute_checksum(cell) == cell.metadata.nbgrader.checksum

@@ -140,7 +140,7 @@ def test_sources_are_clean(name: str) -> None:
 def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The students' notebooks, with every byte that the command wrote."""
     folder = tmp_path_factory.mktemp("release")
-    paths = release(SETS, folder, "")
+    paths = release(SETS, folder, None)
     assert sorted(path for path in folder.rglob("*") if path.is_file()) == sorted(paths)
     return {path.stem: (read(path), path.read_text(encoding="utf-8")) for path in paths}
 

@@ -311,7 +311,7 @@ def write_submissions(folder: Path, released: Any, gradebook: Path) -> None:
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that ``grade`` wrote."""
     base = tmp_path_factory.mktemp("course")
-    [released] = course.release([NAME], base / "release", "")
+    [released] = course.release([NAME], base / "release", None)
     write_submissions(base / "submissions", read(released), base / "out" / "course" / "gradebook.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_TOKEN", "very secret")
