@@ -240,3 +240,9 @@ def test_console_script_is_installed() -> None:
     script = Path(sys.executable).with_name("alexnet-edu.exe" if sys.platform == "win32" else "alexnet-edu")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("alexnet-edu ")
+
+
+@pytest.mark.parametrize("module", ["alexnet_edu", "alexnet_edu.cli"])
+def test_the_command_is_a_module_too(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("alexnet-edu ")

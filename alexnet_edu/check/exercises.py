@@ -170,8 +170,7 @@ def later(answer: T, reference: T) -> T:
 
 def _as_check(maker: Callable[..., Any], exercise: Exercise) -> Check:
     @wraps(maker)
-    def checked(*answers: Any, seed: int | None = None, **older: Any) -> Result:
-        seed = 4711 if seed is None and older else seed
+    def checked(*answers: Any, seed: int | None = None) -> Result:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed or 0)
             return exercise.judge(answers, seed is not None)
