@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -17,7 +19,7 @@ NAME = "ps1_shapes"
 NOTEBOOK = nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")]))
 
 
-def found(folder: Path, **more: Path) -> dict[str, submissions.Submission]:
+def found(folder: Path, **more: Any) -> dict[str, submissions.Submission]:
     return {one.handed_in: one for one in submissions.find(folder, NAME, folder / "out", **more)}
 
 
@@ -68,7 +70,7 @@ def test_every_form_of_a_hand_in_is_opened(tmp_path: Path) -> None:
 def test_who_cannot_be_graded_has_a_reason(name: str, reason: str, tmp_path: Path) -> None:
     folder = tmp_path / "submissions"
     written(folder / "right.ipynb")
-    make = {
+    make: dict[str, Callable[[], object]] = {
         "link": lambda: (folder / "link").symlink_to("nowhere"),
         "text": lambda: written(folder / "text.pdf", "%PDF"),
         "empty": lambda: (folder / "empty").mkdir(),
