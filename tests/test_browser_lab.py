@@ -58,7 +58,6 @@ RUN = """async () => {
   }
   return faults;
 }"""
-CHANGED = "window.jupyterapp.shell.currentWidget.context.model.dirty"
 CLOSE = """async () => {
   const panel = window.jupyterapp.shell.currentWidget;
   await panel.context.sessionContext.shutdown();
@@ -153,7 +152,6 @@ CHANGES: dict[str, tuple[str, Callable[[Any, Pretrained], None]]] = {
 def test_notebook_runs_and_its_explorer_obeys(path: Path, lab: Any, small: Pretrained) -> None:
     lab.evaluate(OPEN, path.name)
     try:
-        assert not lab.evaluate(CHANGED), "opening alone changes the notebook"
         assert lab.evaluate(RUN) == []
         label, change = CHANGES.get(path.name[:2], (None, None))
         if label and change:

@@ -39,7 +39,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "get_spec": lambda: {"name": "paper"},
     "layer_table": lambda: {"spec": ae.get_spec("paper"), "input_size": 224},
     "load_image": lambda: {"source": picture()},
-    "load_pretrained": lambda: {"name": "small", "model": None, "categories": None},
+    "load_pretrained": lambda: {"name": "small", "model": None, "categories": None, "head": None},
     "neighbours": lambda: {"query": torch.zeros(4), "bank": torch.eye(4), "k": 2},
     "occlusion": lambda: {
         "model": pretrained(),
