@@ -22,11 +22,11 @@ import ipywidgets
 import numpy as np
 import pytest
 from PIL import Image
+from printing import BROWSERS
 
 ROOT = Path(__file__).parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
 SECONDS = 120.0  # what a busy machine may take for anything
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 # From a change of a menu to the picture on the screen, for each option: the reader's wait, in milliseconds.
 LATENCIES = """async ([select, image, options]) => {

@@ -134,8 +134,9 @@ def change_maps(page: Any, small: Pretrained) -> None:
     for picture, layer, channel in [("cat", "conv1", 5), ("cat", "conv4", 30), ("coffee", "pool5", 3)]:
         explorer.choose("Picture", picture)
         explorer.choose("Layer", layer)
-        explorer.set("Map", channel)
         shown = layer.replace("conv", "relu")
+        explorer.box.locator("[role=status]", has_text=shown).wait_for()  # else the new layer undoes what is typed
+        explorer.set("Map", channel)
         maps = feature_maps(small, sample_images()[picture].open(), shown)[shown][0].numpy()
         wait_for_pixels(explorer.image(), tiles.tile_maps(maps, marked=channel, width=600))
 

@@ -15,13 +15,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
 from notebook_files import ROOT
-from pages import prepare
+from pages import PICTURES, prepare
 from sphinx.cmd.build import build_main
 
 from alexnet_edu.page import page_files, write_folder
 
 BUILD = ROOT / "build"
-SITE, SOURCE, PICTURES, PRINTED = (BUILD / name for name in ("site", "site-source", "site-pictures", "site-printed"))
+SITE, SOURCE, PRINTED = (BUILD / name for name in ("site", "site-source", "site-printed"))
 
 
 def sphinx(builder: str, out: Path) -> None:

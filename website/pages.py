@@ -23,6 +23,7 @@ EXPLORER = "Explorer("
 MOVE_IT = (
     'The explorer as it begins. <a href="../live/index.html">The living network</a> answers at a touch, here and now.'
 )
+PICTURES = ROOT / "build" / "site-pictures"  # what `build.py` puts beside the pages
 GENERATED = {"badges", "setup", "navigation"}
 MODEL_CARD = "alexnet_edu/assets/MODEL_CARD.md"
 REFERENCE = (MODEL_CARD, "docs/glossary.md", "docs/errata.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -86,20 +87,21 @@ def in_a_file(found: re.Match[str]) -> str:
     """A picture of an output, moved out of its page: pages stay small, and pictures load when they come into view."""
     data = base64.b64decode(found[2])
     name = f"{sha256(data).hexdigest()[:16]}.{found[1]}"
-    target = ROOT / "build" / "site-pictures" / "_pictures" / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
+    (PICTURES / "_pictures" / name).write_bytes(data)
     size = "" if found[1] == "svg" else ' width="{}" height="{}"'.format(*Image.open(io.BytesIO(data)).size)
     return f'src="../_pictures/{name}"{size} loading="lazy"'
 
 
 def glossary_terms(glossary: str) -> list[str]:
-    """The terms that the glossary explains, the longest first, so that "batch normalisation" is no "batch"."""
-    return sorted(TERM.findall(glossary), key=len, reverse=True)
+    """The terms that the glossary explains."""
+    return TERM.findall(glossary)
 
 
 def explained(source: str, unexplained: set[str]) -> str:
-    """Prose whose first use of each term is a link to the glossary; the terms found leave ``unexplained``."""
+    """Prose whose first use of each term is a link to the glossary; the terms found leave ``unexplained``.
+
+    The longest come first, so that "batch normalisation" is no "batch".
+    """
     for term in sorted(unexplained, key=len, reverse=True):
         masked = NOT_PROSE.sub(lambda found: " " * len(found[0]), source)
         if found := re.search(rf"(?<![\w-]){re.escape(term)}s?(?![\w-])", masked, re.IGNORECASE):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from alexnet_edu.check import nb08
 from alexnet_edu.check.compare import OneOf
 from alexnet_edu.check.exercises import Inputs, exercise, expect, question
 
@@ -137,8 +138,7 @@ def ten_views() -> Iterable[Inputs]:
 
 
 def _update(weight: Tensor, velocity: Tensor, gradient: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-    velocity = 0.9 * velocity - 0.0005 * rate * weight - rate * gradient
-    return weight + velocity, velocity
+    return nb08.update_2012(weight, velocity, gradient, rate, momentum=0.9, decay=0.0005)
 
 
 @exercise(
