@@ -58,6 +58,12 @@ RUN = """async () => {
   }
   return faults;
 }"""
+CHANGED = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.sessionContext.session.kernel.info;
+  await new Promise((resolve) => setTimeout(resolve, 500));  // what JupyterLab does with the kernel's answer
+  return panel.context.model.dirty;
+}"""
 CLOSE = """async () => {
   const panel = window.jupyterapp.shell.currentWidget;
   await panel.context.sessionContext.shutdown();
@@ -153,6 +159,7 @@ CHANGES: dict[str, tuple[str, Callable[[Any, Pretrained], None]]] = {
 def test_notebook_runs_and_its_explorer_obeys(path: Path, lab: Any, small: Pretrained) -> None:
     lab.evaluate(OPEN, path.name)
     try:
+        assert not lab.evaluate(CHANGED), "opening alone changes the notebook"
         assert lab.evaluate(RUN) == []
         label, change = CHANGES.get(path.name[:2], (None, None))
         if label and change:

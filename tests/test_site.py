@@ -20,8 +20,6 @@ from notebook_files import ROOT, notebook_paths, read, title
 
 import alexnet_edu
 
-pytest.importorskip("myst_nb", reason="the site's tools are not installed: uv sync --group site")
-
 READABLE = (
     "index.html",
     "notebooks/02_architecture.html",

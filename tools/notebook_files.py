@@ -59,6 +59,8 @@ def normalise(notebook: Notebook) -> Notebook:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in KEPT_CELL_METADATA})
+        if cell.cell_type == "code":  # what goes to stderr is the machine's own, such as a word on its lack of a GPU
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)  # points at a state that lives with the kernel
     return notebook

@@ -207,7 +207,7 @@ def table(address: Address | None, lessons: Sequence[Lesson], folder: str) -> st
 def index(address: Address | None, lessons: Sequence[Lesson]) -> Notebook:
     """The notebook that lists the others, for readers whose JupyterLab begins in their folder."""
     cell = nbformat.v4.new_markdown_cell(f"# All notebooks\n\n{table(address, lessons, '')}", id="index")
-    return normalise(nbformat.v4.new_notebook(cells=[cell]))
+    return normalise(nbformat.v4.new_notebook(cells=[cell], metadata={"alexnet_edu": {}}))
 
 
 def sets_table(assignments: Sequence[Notebook]) -> str:
