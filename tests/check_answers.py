@@ -319,14 +319,14 @@ RIGHT: dict[str, list[Answers]] = {
         d * w + g)), n],)],
     "nb08.blurred_parameters": [(60_870_376,), (60_870_376.0,)],
     "nb08.evidence": [(nb08.EVIDENCE,)],
-    "nb09.head_size": [(lambda features, classes: features * classes + classes,)],
-    "nb09.other_kinds": [
+    "nb10.head_size": [(lambda features, classes: features * classes + classes,)],
+    "nb10.other_kinds": [
         (lambda kinds, chosen: [i for i in range(len(kinds)) if kinds[i] not in [kinds[j] for j in chosen]],),
         (lambda kinds, chosen: tuple(i for i, one in enumerate(kinds) if all(one != kinds[j] for j in chosen)),),
     ],
-    "nb09.learning": [(lambda layers, last: [one for i, one in enumerate(layers) if i > layers.index(last)],)],
-    "nb09.standardised": [(scaled_rows,)],
-    "nb09.at_stake": [
+    "nb10.learning": [(lambda layers, last: [one for i, one in enumerate(layers) if i > layers.index(last)],)],
+    "nb10.standardised": [(scaled_rows,)],
+    "nb10.at_stake": [
         (lambda p, h: p * (1 - p) * (1.96 / h) ** 2,),
         (lambda p, h: ceil(p * (1 - p) * (1.96 / h) ** 2),),
     ],
@@ -445,15 +445,15 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
     "nb08.update": [((lambda w, *n: w,), "2 values are wanted"), ((lambda w, v, g, *n: update(w, v, 2 * g, *n),),
      "Take numbers")],
     "nb08.blurred_parameters": [((60_000_000,), "Two layers change")],
-    "nb09.head_size": [((lambda features, classes: features,), "how many numbers make one output")],
-    "nb09.other_kinds": [
+    "nb10.head_size": [((lambda features, classes: features,), "how many numbers make one output")],
+    "nb10.other_kinds": [
         ((lambda kinds, chosen: list(chosen),), "3 values are wanted"),
         ((lambda kinds, chosen: [i + 1 for i, one in enumerate(kinds) if one not in {kinds[j] for j in chosen}],),
          "Which kinds do the chosen photos show"),
     ],
-    "nb09.learning": [((lambda layers, last: layers,), "3 values are wanted")],
-    "nb09.standardised": [((lambda features, chosen: features,), "Which rows decide")],
-    "nb09.at_stake": [((lambda p, h: 100,), "How wide is the interval")],
+    "nb10.learning": [((lambda layers, last: layers,), "3 values are wanted")],
+    "nb10.standardised": [((lambda features, chosen: features,), "Which rows decide")],
+    "nb10.at_stake": [((lambda p, h: 100,), "How wide is the interval")],
     "nb08.evidence": [
         ((nb08.EVIDENCE | {"b": "log"},), "Look again at b"),
         ((dict.fromkeys("abcdefg", "code"),), "2 of 7 are right. Look again at b"),

@@ -1,4 +1,4 @@
-"""Checks of notebook 09, make it yours."""
+"""Checks of notebook 10, make it yours."""
 
 from __future__ import annotations
 
