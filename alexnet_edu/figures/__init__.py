@@ -1,0 +1,34 @@
+"""The course's figures: pure functions of their data that return a matplotlib ``Figure``.
+
+No function here touches pyplot, so nothing is shown twice, nothing stays open and nothing has to be closed. A
+figure knows its own description; ``show(figure)`` puts picture and description into a notebook. A file for each
+subject, ``parts`` for what they share.
+"""
+
+from alexnet_edu.figures.costs import cost_bars, model_map, roofline
+from alexnet_edu.figures.history import ilsvrc_history
+from alexnet_edu.figures.inside import feature_map_grid, filter_grid, heat_over, receptive_fields, tower_scores
+from alexnet_edu.figures.learning import learning_curve, relu_and_tanh
+from alexnet_edu.figures.plots import bars, curves, picture_grid
+from alexnet_edu.figures.predictions import top5_bars
+from alexnet_edu.figures.showing import Shown, show
+
+__all__ = [
+    "Shown",
+    "bars",
+    "cost_bars",
+    "curves",
+    "feature_map_grid",
+    "filter_grid",
+    "heat_over",
+    "ilsvrc_history",
+    "learning_curve",
+    "model_map",
+    "picture_grid",
+    "receptive_fields",
+    "relu_and_tanh",
+    "roofline",
+    "show",
+    "top5_bars",
+    "tower_scores",
+]

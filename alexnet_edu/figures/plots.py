@@ -1,0 +1,122 @@
+"""Plain plots that many notebooks share: bars, curves, pictures in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from alexnet_edu.figures.parts import MARKERS, as_array, axes_for, bare, described, new_figure, tidy
+from alexnet_edu.palette import BLUE, CYCLE, VERMILLION
+
+__all__ = ["bars", "curves", "picture_grid"]
+
+
+def bars(
+    values: Mapping[str, float],
+    *,
+    title: str,
+    xlabel: str,
+    log: bool = False,
+    spread: Mapping[str, tuple[float, float]] | None = None,
+    highlight: Sequence[str] = (),
+    ax: Axes | None = None,
+) -> Figure:
+    """Named values as horizontal bars, the value at the end of each.
+
+    Args:
+        values: from name to value, drawn from top to bottom.
+        title: what is compared.
+        xlabel: the quantity and its unit.
+        log: a logarithmic axis, on which equal distances are equal ratios.
+        spread: from name to the low and high end of a line over the bar.
+        highlight: names drawn in orange.
+        ax: axes to draw on.
+    """
+    figure, ax = axes_for(ax, 7.5, 1.1 + 0.34 * len(values))
+    names, numbers = list(values), list(values.values())
+    ax.barh(names, numbers, color=[VERMILLION if name in highlight else BLUE for name in names], log=log)
+    ends = dict(zip(names, numbers, strict=True))
+    for name, (low, high) in (spread or {}).items():
+        ax.plot((low, high), (name, name), color="black", linewidth=2, marker="|")
+        ends[name] = max(ends[name], high)
+    for name, number in values.items():
+        ax.annotate(f"{number:,.4g}", (ends[name], name), (4, 0), textcoords="offset points", va="center", fontsize=9)
+    ax.margins(x=0.15)
+    ax.invert_yaxis()
+    tidy(ax, title, xlabel=xlabel + (", logarithmic" if log else ""))
+    ax.grid(axis="y", visible=False)
+    return described(figure, f"{title}: bars of {xlabel} for {', '.join(names)}.")
+
+
+def curves(
+    x: Sequence[float],
+    series: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    log: str = "",
+    colours: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Several lines over one axis, told apart by colour and, up to 30 points, by marker.
+
+    Args:
+        x: the common positions.
+        series: from name to values.
+        title: what is compared.
+        xlabel: quantity and unit.
+        ylabel: quantity and unit.
+        bands: from a series' name to the low and high end of its spread.
+        log: ``"x"``, ``"y"`` or ``"xy"`` for logarithmic axes.
+        colours: from a series' name to its colour, where figures side by side should agree.
+        ax: axes to draw on.
+    """
+    figure, ax = axes_for(ax, 6.5, 4)
+    for place, (name, values) in enumerate(series.items()):
+        colour = (colours or {}).get(name, CYCLE[place % len(CYCLE)])
+        marker = MARKERS[place % len(MARKERS)] if len(x) <= 30 else ""
+        ax.plot(x, values, color=colour, marker=marker, markersize=5, linewidth=1.8, label=name)
+        if bands and name in bands:
+            ax.fill_between(x, *bands[name], color=colour, alpha=0.2, linewidth=0)
+    if "x" in log:
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(x, [f"{value:g}" for value in x])
+    elif all(float(value).is_integer() for value in x):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if "y" in log:
+        ax.set_yscale("log")
+    if len(series) > 1:
+        ax.legend(fontsize=9)
+    tidy(ax, title, xlabel, ylabel)
+    return described(figure, f"{title}: {ylabel} against {xlabel} for {', '.join(series)}.")
+
+
+def picture_grid(
+    pictures: Sequence[Any], titles: Sequence[str] = (), *, columns: int = 0, title: str = "", size: float = 1.9
+) -> Figure:
+    """Pictures in rows with a line of text above each: steps, crops, patches or neighbours.
+
+    Args:
+        pictures: PIL pictures or arrays ``(H, W, 3)``, uint8 or floats from 0 to 1.
+        titles: one text per picture.
+        columns: pictures in a row; by default all in one row, at most six.
+        title: above the whole; also the start of the description.
+        size: inches per picture.
+    """
+    columns = columns or min(6, len(pictures))
+    rows = -(-len(pictures) // columns)
+    figure = new_figure(columns * size, rows * (size + 0.35) + (0.35 if title else 0))
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place, ax in enumerate(axes):
+        bare(ax, titles[place] if place < len(titles) else "", fontsize=min(10, max(8, 6 * size)))
+        if place < len(pictures):
+            ax.imshow(as_array(pictures[place]))
+    if title:
+        figure.suptitle(title)
+    return described(figure, f"{title or 'Pictures'}: {'; '.join(text.replace(chr(10), ', ') for text in titles)}.")

@@ -1,0 +1,82 @@
+"""A figure, a picture or a drawing in a notebook, with a description for readers who don't see it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from html import escape, unescape
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from alexnet_edu.errors import AlexNetError
+from alexnet_edu.figures.parts import DPI
+
+__all__ = ["Shown", "show"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture with its description, as a notebook shows it.
+
+    The picture is an HTML image because notebooks drop the description of any other kind of image output. Its text
+    form is the description alone, the same on every machine.
+    """
+
+    alt: str
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return f"<picture: {self.alt}>"
+
+
+def show(picture: Figure | Image.Image | str, alt: str | None = None) -> Shown:
+    """Puts a figure, a PIL picture or SVG text into a notebook, with a description for readers who don't see it.
+
+    Args:
+        picture: what to show. SVG text brings its own title and description.
+        alt: what the picture tells, in one sentence; by default the description that the figure's function gave it.
+
+    Raises:
+        AlexNetError: there is no description.
+    """
+    if isinstance(picture, str):
+        alt = alt or unescape(_between(picture, "<title>", "</title>"))
+        return Shown(alt, _svg_image(picture, alt))
+    alt = alt or (str(picture.get_label()) if isinstance(picture, Figure) else "")
+    if not alt.strip():
+        raise AlexNetError("Say what the picture tells: show(picture, alt='...').")
+    kind, data = _small_file(_rendered(picture) if isinstance(picture, Figure) else picture.convert("RGB"))
+    text = base64.b64encode(data).decode()
+    return Shown(alt, f'<img alt="{escape(alt)}" style="max-width:100%" src="data:image/{kind};base64,{text}">')
+
+
+def _svg_image(svg: str, alt: str) -> str:
+    """SVG as an HTML image: JupyterLab shows inline SVG as bare words until a notebook is trusted."""
+    words = f"{alt}. {unescape(_between(svg, '<desc>', '</desc>'))}".strip()
+    style = _between(svg, 'style="', '"')
+    data = base64.b64encode(svg.encode()).decode()
+    image = f'<img alt="{escape(words)}" style="width:100%;{style}" src="data:image/svg+xml;base64,{data}">'
+    return f'<div style="overflow-x:auto">{image}</div>'
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].partition(end)[0]
+
+
+def _rendered(figure: Figure) -> Image.Image:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    return Image.open(buffer).convert("RGB")
+
+
+def _small_file(picture: Image.Image) -> tuple[str, bytes]:
+    """PNG with a palette or JPEG, whichever is smaller: plots and tiles give the first, photos the second."""
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    picture.quantize(256, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
+    picture.save(jpeg, "JPEG", quality=82, subsampling=0)
+    return min(("png", png.getvalue()), ("jpeg", jpeg.getvalue()), key=lambda pair: len(pair[1]))
