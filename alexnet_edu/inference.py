@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from alexnet_edu.errors import AlexNetError, check_type, check_whole
+from alexnet_edu.labels import certainty, in_words
 from alexnet_edu.palette import BLUE
 from alexnet_edu.parallel import WORKERS, attempt, in_batches, in_threads, unwrap
 from alexnet_edu.weights import Preprocess, Pretrained, centre_crop, load_pretrained
@@ -38,8 +39,10 @@ _EVALUATED_LOCK = Lock()
 class Prediction:
     """The likeliest labels of one picture, most probable first. Prints as text, shows as bars in a notebook.
 
+    Both are written for people, with labels as they say them.
+
     Attributes:
-        labels: category names.
+        labels: category names, as the network has them.
         probabilities: softmax values, 0 to 1.
         model: the name of the weights.
     """
@@ -49,22 +52,24 @@ class Prediction:
     model: str
 
     def __str__(self) -> str:
-        return "\n".join(f"{p:6.1%}  {label}" for label, p in zip(self.labels, self.probabilities, strict=True))
+        return "\n".join(f"{p:6.1%}  {label}" for label, p in self._spoken())
 
     __repr__ = __str__  # what a notebook stores: rounded, so the same on every machine
 
     def _repr_html_(self) -> str:
-        pairs = list(zip(self.labels, self.probabilities, strict=True))
+        pairs = self._spoken()
         spoken = escape(f"{self.model} says: " + ", ".join(f"{label} {p:.1%}" for label, p in pairs))
+        caption = escape(f"{self.model} says: {pairs[0][0]} ({certainty(pairs[0][1])})")
         bar = f"background:{BLUE};height:1em;min-width:1px"
         rows = "".join(
             f'<tr><td style="text-align:right">{escape(label)}</td>'
             f'<td style="width:16em;text-align:left"><div style="{bar};width:{p:.1%}"></div></td><td>{p:.1%}</td></tr>'
             for label, p in pairs
         )
-        return (
-            f'<div role="img" aria-label="{spoken}"><table><caption>{escape(self.model)}</caption>{rows}</table></div>'
-        )
+        return f'<div role="img" aria-label="{spoken}"><table><caption>{caption}</caption>{rows}</table></div>'
+
+    def _spoken(self) -> list[tuple[str, float]]:
+        return [(in_words(label), p) for label, p in zip(self.labels, self.probabilities, strict=True)]
 
 
 @overload

@@ -149,7 +149,7 @@ class Pretrained:
         categories: the name of each output, in order.
         name: "imagenet", "small" or the file's name.
         source: where the weights come from.
-        metrics: what the weights scored, as their source states it.
+        metrics: what the weights scored, as their source states it, and as ``"data"`` on which pictures.
     """
 
     model: AlexNet

@@ -132,12 +132,13 @@ def one_of(pair: tuple[str, float]) -> str:
     return f"{pair[0]} {100 * pair[1]:.0f} %"
 
 
-def metrics(report: dict[str, Any]) -> dict[str, float]:
-    """The few figures that travel with the weights, in torchvision's words where it has one; percent."""
+def metrics(report: dict[str, Any]) -> dict[str, float | str]:
+    """What travels with the weights: on which pictures, and a few scores in percent, in torchvision's words."""
     one, ten = report["one_crop"], report["ten_crops"]
     names = {"acc@1": one["top1"], "acc@5": one["top5"], "mean per class": one["mean_per_class"]}
     names |= {"acc@1, ten crops": ten["top1"], "mean per class, ten crops": ten["mean_per_class"]}
-    return {name: round(100 * figure["value"], 2) for name, figure in names.items()}
+    data = f"{one['pictures']:,} test pictures of Caltech-101"
+    return {"data": data, **{name: round(100 * figure["value"], 2) for name, figure in names.items()}}
 
 
 def card(report: dict[str, Any]) -> str:

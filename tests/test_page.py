@@ -13,9 +13,9 @@ from safetensors.torch import load, save_file
 import alexnet_edu.page as room
 from alexnet_edu.geometry import layer_table
 from alexnet_edu.images import load_image, sample_images
+from alexnet_edu.labels import in_words
 from alexnet_edu.page import page_files, single_file
 from alexnet_edu.page.bundle import bundle
-from alexnet_edu.page.description import in_words
 from alexnet_edu.variants import get_spec
 from alexnet_edu.weights import Preprocess, load_pretrained
 

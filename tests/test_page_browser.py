@@ -24,8 +24,8 @@ from alexnet_edu.features import feature_maps
 from alexnet_edu.geometry import layer_table, receptive_field_box
 from alexnet_edu.images import load_image
 from alexnet_edu.inference import class_probabilities, predict
+from alexnet_edu.labels import in_words
 from alexnet_edu.page import page_files, single_file
-from alexnet_edu.page.description import in_words
 from alexnet_edu.variants import get_spec
 from alexnet_edu.weights import Pretrained, load_pretrained
 

@@ -29,7 +29,7 @@ def stated() -> dict[str, Any]:
             "mean": steps.mean,
             "std": steps.std,
         },
-        "metrics": weights.meta["_metrics"]["ImageNet-1K"],
+        "metrics": {"data": "50,000 validation pictures of ILSVRC-2012", **weights.meta["_metrics"]["ImageNet-1K"]},
         "categories": weights.meta["categories"],
     }
 

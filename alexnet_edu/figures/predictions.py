@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from alexnet_edu.figures.parts import bare, described, new_figure
+from alexnet_edu.labels import in_words
 from alexnet_edu.palette import GREY, SKY, VERMILLION
 
 __all__ = ["top5_bars"]
@@ -33,10 +34,10 @@ def top5_bars(
         row, column = divmod(place, columns)
         upper = figure.add_subplot(2 * rows, columns, 2 * row * columns + column + 1)
         upper.imshow(picture)
-        bare(upper, truth or "")
+        bare(upper, in_words(truth) if truth else "")
         lower = figure.add_subplot(2 * rows, columns, (2 * row + 1) * columns + column + 1)
         _label_bars(lower, prediction.labels[:5], [float(p) for p in prediction.probabilities[:5]], truth)
-    tops = ", ".join(prediction.labels[0] for prediction in predictions)
+    tops = ", ".join(in_words(prediction.labels[0]) for prediction in predictions)
     return described(figure, f"Pictures with bars of their five most probable labels; first places: {tops}.")
 
 
@@ -46,7 +47,7 @@ def _label_bars(ax: Axes, labels: Sequence[str], probabilities: Sequence[float],
     ax.barh(places, probabilities, color=[VERMILLION if label == truth else SKY for label in labels], height=0.8)
     for place, (label, probability) in enumerate(zip(labels, probabilities, strict=True)):
         mark = " ✓" if label == truth else ""
-        ax.text(0.015, place, f"{label}{mark}", va="center", fontsize=8)
+        ax.text(0.015, place, f"{in_words(label)}{mark}", va="center", fontsize=8)
         ax.text(1, place, f"{probability:.1%}", va="center", ha="right", fontsize=8, color=GREY)
     ax.set(xlim=(0, 1), xlabel="probability", yticks=[])
     ax.invert_yaxis()

@@ -8,52 +8,14 @@ from typing import Any
 
 from alexnet_edu.geometry import LayerInfo, layer_table
 from alexnet_edu.images import LONGEST, MAX_BYTES, MAX_PIXELS
+from alexnet_edu.labels import CERTAINTIES, in_words
 from alexnet_edu.specs import Layer, Spec
 from alexnet_edu.tiles import LEVELS, colour_scale
 from alexnet_edu.variants import SPECS
 
-__all__ = ["describe", "in_words"]
+__all__ = ["describe"]
 
-# Labels as people say them, where an underscore for a space is not all that is odd about the data set's name.
-_WORDS = {
-    "Faces": "face with surroundings",
-    "Faces_easy": "face, close up",
-    "Leopards": "leopard",
-    "Motorbikes": "motorbike",
-    "airplanes": "aeroplane",
-    "bass": "bass (a fish)",
-    "brain": "brain",
-    "buddha": "Buddha",
-    "car_side": "car from the side",
-    "cougar_body": "cougar, whole",
-    "cougar_face": "cougar’s face",
-    "crocodile_head": "crocodile’s head",
-    "flamingo_head": "flamingo’s head",
-    "garfield": "Garfield",
-    "gerenuk": "gerenuk (an antelope)",
-    "hawksbill": "hawksbill turtle",
-    "joshua_tree": "Joshua tree",
-    "ketch": "ketch (two masts)",
-    "llama": "llama",
-    "okapi": "okapi",
-    "schooner": "schooner (a sailing ship)",
-    "snoopy": "Snoopy",
-    "tick": "tick (a parasite)",
-    "water_lilly": "water lily",
-    "windsor_chair": "Windsor chair",
-    "yin_yang": "yin and yang",
-}
 _DATA_SETS = {"caltech101": "Caltech-101"}
-
-
-def in_words(category: str) -> str:
-    """A category as people say it.
-
-    Example:
-        >>> in_words("water_lilly")
-        'water lily'
-    """
-    return _WORDS.get(category, category.replace("_", " "))
 
 
 def describe(
@@ -85,6 +47,7 @@ def describe(
         "preprocess": dict(preprocess),
         "categories": list(categories),
         "words": {category: in_words(category) for category in categories if in_words(category) != category},
+        "certainties": [[each.least, each.clause] for each in CERTAINTIES],
         "metrics": dict(metrics),
         "trained_on": _DATA_SETS.get(trained_on, trained_on),
         "limits": {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "longest": LONGEST},

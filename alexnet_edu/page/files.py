@@ -9,7 +9,8 @@ from typing import Any
 
 from alexnet_edu.diagram import architecture_svg
 from alexnet_edu.images import held_out_images, sample_images
-from alexnet_edu.page.description import describe, in_words
+from alexnet_edu.labels import in_words
+from alexnet_edu.page.description import describe
 from alexnet_edu.variants import SPECS, get_spec
 
 __all__ = ["page_files"]

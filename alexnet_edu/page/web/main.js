@@ -315,10 +315,10 @@ async function start() {
  * @param {Description} told
  */
 function showAbout({ title, trained_on, metrics, categories, pictures }) {
-  const right = metrics["acc@1"];
+  const right = Number(metrics["acc@1"]);
   element("about").textContent =
     `${title}${trained_on && `, trained on ${trained_on}`}; ${categories.length} labels.` +
-    (right ? ` Of 100 photos that it has never seen, it names ${Math.round(right)} rightly.` : "");
+    (right ? ` Of 100 photos that it has never seen, it names ${Math.round(right)} rightly (${metrics.data}).` : "");
   const credits = pictures.map(({ name, author, licence, source }) => `${name.replaceAll("_", " ")}: ${author} (${source}), ${licence}`);
   element("credits").replaceChildren(...credits.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
 }

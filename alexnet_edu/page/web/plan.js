@@ -166,11 +166,12 @@ export const stepName = (layer) =>
 /**
  * How sure the network is, as a sentence.
  *
+ * @param {Description} told
  * @param {string} name
  * @param {number} share
  */
-export function verdict(name, share) {
-  const sure = share >= 0.9 ? "and is sure" : share >= 0.6 ? "and is fairly sure" : share >= 0.3 ? "but is not sure" : "but is guessing";
+export function verdict({ certainties }, name, share) {
+  const [, sure] = certainties.find(([least]) => share >= least) ?? certainties[certainties.length - 1];
   return { name, rest: `${sure}: ${percent(share)}` };
 }
 

@@ -52,8 +52,10 @@ export interface Description {
   categories: string[];
   /** the labels as people say them, where they differ from the data set's names */
   words: Record<string, string>;
-  /** what the weights scored, as their source states it */
-  metrics: Record<string, number>;
+  /** how sure an answer is in words: the smallest probability that is put so, and the words; the surest first */
+  certainties: [number, string][];
+  /** what the weights scored, as their source states it, and as "data" on which pictures */
+  metrics: Record<string, number | string>;
   trained_on: string;
   limits: { bytes: number; pixels: number; longest: number };
   colours: { unsigned: string; signed: string };

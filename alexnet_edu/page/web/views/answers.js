@@ -33,7 +33,7 @@ export class Answers {
     const shown = order.slice(0, SHOWN);
     if (!shown.includes(first)) shown.push(first);
     this.rows.forEach((row, i) => row.show(this.#values(shown[i], probabilities, changed ? before : null, first)));
-    const { name, rest } = verdict(label(this.told, order[0]), probabilities[order[0]]);
+    const { name, rest } = verdict(this.told, label(this.told, order[0]), probabilities[order[0]]);
     this.sentence.replaceChildren(Object.assign(document.createElement("strong"), { textContent: name }), ` ${rest}`);
     this.truth.textContent = changed
       ? `Unchanged it was ${label(this.told, first)} with ${percent(before[first])}; that label has ${percent(probabilities[first])} now.`
