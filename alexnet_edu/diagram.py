@@ -189,7 +189,8 @@ def _cuboid(stage: _Stage, middle: float) -> _Cuboid:
 def _volume(stage: _Stage, middle: float, colour: str, lit: bool) -> str:
     """A stage of one tower: a cuboid, or a bar for a fully connected layer."""
     line = f'stroke="{_HIGHLIGHT}" stroke-width="3"' if lit else f'stroke="{colour}" stroke-width="1"'
-    style = f'fill="{_HIGHLIGHT if lit else colour}" fill-opacity="{"0.3" if stage.pool else "0.16"}" {line}'
+    strength = "0.6" if lit else "0.3" if stage.pool else "0.16"
+    style = f'fill="{_HIGHLIGHT if lit else colour}" fill-opacity="{strength}" {line}'
     if stage.flat:
         top, bottom, right = middle - stage.half, middle + stage.half, stage.x + _BAR
         return _polygon([(stage.x, top), (right, top), (right, bottom), (stage.x, bottom)], style)
@@ -276,8 +277,8 @@ def _labels(blocks: list[list[_Stage]], lit: str) -> Iterator[tuple[float, str]]
             yield y, _text(centre, y, line, f'fill="{GREY}" {anchor}')
 
 
-def _legend(y: float) -> str:
-    """Bars that say what one length stands for."""
+def _legend(y: float, towers: int) -> str:
+    """Bars that say what one length stands for, and whose numbers stand above and below."""
     items = ((50 * HEIGHT, "50 pixels of a map"), (100 * MAPS, "100 maps"), (1000 * UNITS, "1,000 units"))
     x, parts = 10.0, [_text(10, y, "Drawn to scale (depth shortened):", 'text-anchor="start"')]
     x += 262
@@ -285,6 +286,9 @@ def _legend(y: float) -> str:
         parts.append(f'<path d="M{_n(x)} {_n(y - 9)}v8m0 -4h{_n(length)}m0 -4v8" stroke="{INK}" fill="none"/>')
         parts.append(_text(x + length + 8, y, text, 'text-anchor="start"'))
         x += length + 8 + len(text) * _CHARACTER + 24
+    if towers > 1:
+        whose = f"Above a layer: sizes of one tower. Below it: what the {towers} towers cost together."
+        parts.append(_text(10, y + _LINE + 4, whose, 'text-anchor="start"'))
     return "".join(parts)
 
 
@@ -349,13 +353,15 @@ def architecture_svg(spec: Spec, *, highlight: str | None = None) -> str:
     top = min(y for y, _ in labels) - 20
     bottom = max([y for y, _ in labels] + [_reach(placed[0])]) + 20
     title = f"{spec.title}: architecture to scale"
+    towers = max(stage.towers for stage in placed)
+    height = bottom + 24 - top + (_LINE + 4 if towers > 1 else 0)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" '
-        f'viewBox="0 {_n(top)} {_n(right)} {_n(bottom + 24 - top)}" width="100%" '
+        f'viewBox="0 {_n(top)} {_n(right)} {_n(height)}" width="100%" '
         f'style="min-width:720px;max-width:{_n(right)}px;background:#fff">'
         f"<title>{escape(title)}</title><desc>{escape(_description(spec, blocks))}</desc>"
         f'<g font-family="DejaVu Sans, Verdana, sans-serif" font-size="14" text-anchor="middle" fill="{INK}" '
         f'stroke-linejoin="round">'
         f"<g>{_drawing(placed, lit)}</g><g>{''.join(text for _, text in labels)}</g>"
-        f"{_tower_names(blocks)}{_legend(bottom + 8)}</g></svg>"
+        f"{_tower_names(blocks)}{_legend(bottom + 8, towers)}</g></svg>"
     )

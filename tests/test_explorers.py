@@ -14,16 +14,19 @@ from PIL import Image
 from alexnet_edu import tiles
 from alexnet_edu.explorers import (
     ArchitectureExplorer,
+    BuildExplorer,
     FeatureMapExplorer,
     FilterExplorer,
     PredictionExplorer,
 )
 from alexnet_edu.explorers import maps as maps
 from alexnet_edu.explorers import pictures as own_pictures
+from alexnet_edu.explorers.build import chain
 from alexnet_edu.features import feature_maps, filters
-from alexnet_edu.geometry import layer_table, receptive_field_box
+from alexnet_edu.formulas import formulas
+from alexnet_edu.geometry import layer_table, receptive_field_box, trace
 from alexnet_edu.inference import predict
-from alexnet_edu.models import get_model
+from alexnet_edu.models import build_layer, get_model
 from alexnet_edu.variants import SPECS
 from alexnet_edu.weights import Preprocess, Pretrained
 
@@ -367,7 +370,7 @@ def test_architecture_shows_every_variant(variant: str) -> None:
     explorer.variant.value = variant
     explorer.layer.value = "conv5"
     info = layer_table(SPECS[variant])["conv5"]
-    assert f"{info.parameters:,} parameters" in explorer.message.value
+    assert f"{info.parameters:,} parameters" in explorer.costs.value
     assert "<svg" in explorer.diagram.value and "<table>" in explorer.table.value
     assert all('tabindex="0"' in view.value for view in (explorer.diagram, explorer.table))
 
@@ -380,6 +383,85 @@ def test_architecture_keeps_the_layer_where_the_variant_has_it() -> None:
     assert explorer.layer.value == "conv1"
 
 
+@pytest.mark.parametrize("layer", ["conv2", "lrn1", "pool5", "drop6", "fc8"])
+def test_architecture_shows_the_formulas_the_field_and_the_costs_of_a_layer(layer: str) -> None:
+    explorer = ArchitectureExplorer("paper", layer)
+    spec, info = SPECS["paper"], layer_table(SPECS["paper"])[layer]
+    assert all(html.escape(text) in explorer.message.value for _, text in formulas(spec[layer], info.input_shape))
+    assert f"{info.macs:,} MACs of 724,406,816" in explorer.costs.value
+    side = spec.input_size
+    top, left, bottom, right = receptive_field_box(spec, layer, *(n // 2 for n in (*info.output_shape[1:], 0, 0)[:2]))
+    bright = pixels(explorer.photo).astype(int)
+    explorer.layer.value = "fc8"
+    whole = pixels(explorer.photo).astype(int)
+    same = (bright == whole).all(axis=2)
+    assert same[top:bottom, left:right].all()
+    assert same.mean() < 0.05 + (bottom - top) * (right - left) / side**2, "darker where it does not look"
+
+
+# Build your own
+
+
+@pytest.mark.parametrize(
+    ("changes", "ends"),
+    [
+        ({}, "Everything fits"),
+        ({"rounding": False}, "fc6 has weights for 9,216 values and is given 6,400"),
+        ({"rounding": False, "side": 227}, "Everything fits"),
+        ({"rounding": False, "padding": 2}, "Everything fits"),
+        ({"groups": 2}, "3 maps cannot be dealt out to 2 groups"),
+        ({"layer": "conv2", "groups": 5}, "96 maps cannot be dealt out to 5 groups"),
+        ({"layer": "conv3", "groups": 2}, "Everything fits"),
+        ({"layer": "conv2", "stride": 8}, "does not fit"),
+        ({"side": 32}, "a window of 3 does not fit into"),
+        ({"layer": "conv1", "out_channels": 112}, "Everything fits"),
+    ],
+)
+def test_the_chain_ends_where_a_layer_does_not_fit(changes: dict[str, Any], ends: str) -> None:
+    explorer = BuildExplorer()
+    for name, value in sorted(changes.items(), key=lambda item: item[0] != "layer"):
+        (explorer.knobs.get(name) or getattr(explorer, name)).value = value
+    assert ends in explorer.message.value
+    assert ("✗" in explorer.stations.value) == ("Everything fits" not in ends)
+
+
+def test_the_chain_of_the_unchanged_network_is_the_layer_table() -> None:
+    paper = SPECS["paper"]
+    shapes = {station.name: station.shape for station in chain(paper, 224, paper)}
+    table = layer_table(paper)
+    assert shapes.pop("picture") == (3, 224, 224)
+    assert shapes == {row.name: row.output_shape for row in table if row.kind in ("Conv", "MaxPool", "Linear")}
+
+
+def test_a_chain_that_ends_says_what_pytorch_would_refuse() -> None:
+    """Where it says that a layer does not fit, the module of that layer fails; where it fits, none does."""
+    for changes in ({"ceil": False}, {"padding": 2}, {"groups": 2}, {}):
+        explorer = BuildExplorer(**changes)
+        stations = list(chain(explorer.spec(), 224, SPECS["paper"]))
+        try:
+            x = torch.zeros(1, 3, 224, 224)
+            for layer, shape in trace(explorer.spec(), (3, 224, 224)):
+                given = trace(SPECS["paper"], (3, 224, 224)) if layer.kind == "Linear" else [(layer, shape)]
+                x = build_layer(layer, dict((each.name, size) for each, size in given)[layer.name])(x)
+            fails = False
+        except (RuntimeError, ValueError):
+            fails = True
+        assert fails == bool(stations[-1].problem), changes
+
+
+def test_build_your_own_shows_windows_notes_and_goes_back() -> None:
+    explorer = BuildExplorer()
+    assert "3 rows too few" in explorer.stations.value and "The last 5 of 55 windows" in explorer.windows.value
+    explorer.rounding.value = False
+    assert "1 row at the end never looked at" in explorer.stations.value and "54 windows" in explorer.windows.value
+    assert explorer.message.value in explorer.still() and explorer.windows.value in explorer.still()
+    explorer.layer.value = "pool1"
+    assert explorer.knobs["groups"].disabled and not explorer.knobs["stride"].disabled
+    explorer.side.value = 40
+    explorer.reset.click()
+    assert "Everything fits" in explorer.message.value and explorer.side.value == 224
+
+
 # All of them
 
 
@@ -387,18 +469,26 @@ def test_architecture_keeps_the_layer_where_the_variant_has_it() -> None:
     ("kind", "text"),
     [
         (ArchitectureExplorer, "ArchitectureExplorer(variant='paper', layer='conv1')"),
+        (BuildExplorer, "BuildExplorer(layer='conv1', side=224)"),
         (FilterExplorer, "FilterExplorer(weights='random', layer='conv1', view='colour', channel=0)"),
         (FeatureMapExplorer, "FeatureMapExplorer(weights='random', picture='first', layer='relu1', channel=0)"),
         (PredictionExplorer, "PredictionExplorer(weights='random', picture='first')"),
     ],
 )
 def test_text_form_is_stable(kind: Any, text: str, pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
-    arguments = {ArchitectureExplorer: (), FilterExplorer: (pretrained,)}.get(kind, (pretrained, pictures))
+    arguments = {ArchitectureExplorer: (), BuildExplorer: (), FilterExplorer: (pretrained,)}.get(
+        kind, (pretrained, pictures)
+    )
     assert repr(kind(*arguments)) == text
 
 
 def test_controls_are_core_widgets_with_a_label(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
-    made = [ArchitectureExplorer(), FilterExplorer(pretrained), FeatureMapExplorer(pretrained, pictures)]
+    made = [
+        ArchitectureExplorer(),
+        BuildExplorer(),
+        FilterExplorer(pretrained),
+        FeatureMapExplorer(pretrained, pictures),
+    ]
     for explorer in [*made, PredictionExplorer(pretrained, pictures)]:
         controls = explorer.children[1].children
         assert all(control.description.strip() for control in controls)

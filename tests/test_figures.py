@@ -18,6 +18,7 @@ from alexnet_edu import figures, tiles
 from alexnet_edu.diagram import architecture_svg
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import layer_table
+from alexnet_edu.specs import Window
 from alexnet_edu.variants import get_spec
 
 RNG = np.random.default_rng(0)
@@ -31,6 +32,7 @@ RESULTS = [
     {"year": 2012, "team": "B", "error": 26.2, "kind": "other", "named": True},
     {"year": 2012, "team": "C", "error": 15.3, "kind": "deep"},
 ]
+GROWTH = [{"year": 1998, "name": "A", "value": 6e4}, {"year": 2010, "name": "B", "value": 1.2e6}]
 MODEL_ROWS = [{"name": "alexnet", "macs": 0.7e9, "top1": 56.5, "parameters": 61e6}]
 
 # What each figure is made of, and whether it draws on axes that the caller gives.
@@ -49,6 +51,18 @@ FIGURES: dict[str, tuple[Callable[..., Figure], bool]] = {
     ),
     "cost": (lambda **kw: figures.cost_bars(layer_table(get_spec("paper")), **kw), True),
     "history": (lambda **kw: figures.ilsvrc_history(RESULTS, **kw), True),
+    "error budget": (
+        lambda **kw: figures.error_budget([("others", 26.2), ("one", 18.2), ("five", 16.4)], title="Points", **kw),
+        True,
+    ),
+    "growth": (lambda: figures.growth(GROWTH, GROWTH), False),
+    "fields grow": (lambda **kw: figures.field_growth([(3, 1), (2, 2), (3, 1)], **kw), True),
+    "corners": (lambda: figures.padded_corners(CROP, {"up": (64, Window(11, 4, 0), True)}), False),
+    "who notices": (lambda: figures.who_notices({"conv2": np.eye(4)}, title="One map changed"), False),
+    "pipeline": (
+        lambda: figures.pipeline_steps(MAPS[0], MAPS[1], np.moveaxis(MAPS, 0, 2), np.eye(4, dtype=int), 3),
+        False,
+    ),
     "roofline": (
         lambda **kw: figures.roofline({"conv1": (30, 4e10)}, peak_flops=7e10, bandwidth=1e10, title="Roofline", **kw),
         True,
@@ -192,3 +206,21 @@ def test_show_takes_svg_with_its_own_title_and_description() -> None:
 
 def test_same_data_same_description() -> None:
     assert FIGURES["maps"][0]().get_label() == FIGURES["maps"][0]().get_label()
+
+
+def test_the_error_budget_falls_to_what_is_left() -> None:
+    drawn = words(figures.error_budget([("others", 26.2), ("one", 18.2), ("five", 16.4)], title="Points"))
+    assert "-8.0 to 18.2" in drawn and "-1.8 to 16.4" in drawn and "what was left" in drawn
+
+
+def test_a_field_grows_by_the_kernel_times_the_distance_of_neighbours() -> None:
+    assert "depends on 8 pixels" in words(figures.field_growth([(3, 1), (2, 2), (3, 1)]))
+    assert "depends on 163 pixels" in words(
+        figures.field_growth([(11, 4), (3, 2), (5, 1), (3, 2), (3, 1), (3, 1), (3, 1)])
+    )
+
+
+def test_corners_count_the_windows() -> None:
+    three = {"up": (224, Window(11, 4, 0), True), "down": (224, Window(11, 4, 0), False)}
+    drawn = words(figures.padded_corners(CROP, three))
+    assert "first window of 55" in drawn and "first window of 54" in drawn

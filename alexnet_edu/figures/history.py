@@ -7,11 +7,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
-from alexnet_edu.figures.parts import axes_for, described, tidy
-from alexnet_edu.palette import GREY, VERMILLION
+from alexnet_edu.figures.parts import axes_for, described, new_figure, tidy
+from alexnet_edu.palette import BLUE, GREEN, GREY, SKY, VERMILLION
 
-__all__ = ["ilsvrc_history"]
+__all__ = ["error_budget", "growth", "ilsvrc_history"]
 
 
 def ilsvrc_history(results: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) -> Figure:
@@ -46,3 +47,63 @@ def ilsvrc_history(results: Sequence[Mapping[str, Any]], *, ax: Axes | None = No
     tidy(ax, "ImageNet challenge, classification", xlabel="year", ylabel="top-5 error on the test set (%)")
     drops = ", ".join(f"{year}: {error:.1f}" for year, error in best.items())
     return described(figure, f"Top-5 test error of the ImageNet challenge by year; the best entries in %: {drops}.")
+
+
+def growth(pictures: Sequence[Mapping[str, Any]], machines: Sequence[Mapping[str, Any]]) -> Figure:
+    """Labelled pictures to learn from, and arithmetic of one processor, over the years on logarithmic scales.
+
+    Args:
+        pictures: one mapping a collection with ``year``, ``name`` and ``value`` (how many pictures).
+        machines: one mapping a processor with ``year``, ``name`` and ``value`` (FLOP/s, multiplications and additions).
+    """
+    figure = new_figure(10, 4.6)
+    halves = (
+        (pictures, BLUE, "o", "Labelled pictures to learn from", "pictures"),
+        (machines, VERMILLION, "s", "Arithmetic of one processor", "FLOP/s at most"),
+    )
+    for ax, (entries, colour, marker, title, unit) in zip(figure.subplots(1, 2), halves, strict=True):
+        years, values = [entry["year"] for entry in entries], [entry["value"] for entry in entries]
+        ax.plot(years, values, marker, color=colour, markersize=8)
+        for place, entry in enumerate(entries):  # names above and below in turn, so that neighbours do not meet
+            beside = (0, -15 if place % 2 else 9)
+            at = (entry["year"], entry["value"])
+            ax.annotate(entry["name"], at, beside, textcoords="offset points", ha="center", fontsize=9)
+        ax.axvline(2012, color=GREY, linestyle=":")
+        ax.set(yscale="log", xlim=(1995, 2014), ylim=(min(values) / 3, max(values) * 4))
+        ax.xaxis.set_major_locator(MultipleLocator(4))
+        tidy(ax, title, xlabel="year (dotted: 2012)", ylabel=f"{unit}, logarithmic")
+    ends = "; ".join(f"{entries[0]['name']} to {entries[-1]['name']}" for entries, *_ in halves)
+    return described(figure, f"Labelled pictures and arithmetic of one processor over the years, logarithmic: {ends}.")
+
+
+def error_budget(
+    totals: Sequence[tuple[str, float]], *, title: str, xlabel: str = "top-5 error (%)", ax: Axes | None = None
+) -> Figure:
+    """From one error to the next as a waterfall: the first and last as bars, what each step takes off between them.
+
+    Args:
+        totals: names and errors in %, falling: where it starts, and what is reached after each step.
+        title: of the figure.
+        xlabel: the quantity and its unit.
+        ax: axes to draw on.
+    """
+    figure, ax = axes_for(ax, 8.5, 1.3 + 0.5 * (len(totals) + 1))
+    names = [name for name, _ in totals]
+    errors = [error for _, error in totals]
+    rows = [(names[0], 0.0, errors[0], GREY, f"{errors[0]:.1f}")]
+    colours = (VERMILLION, SKY, GREEN)
+    for place, (name, before, after) in enumerate(zip(names[1:], errors, errors[1:], strict=False)):
+        rows.append((name, after, before - after, colours[place % 3], f"-{before - after:.1f} to {after:.1f}"))
+    rows.append(("what was left", 0.0, errors[-1], BLUE, f"{errors[-1]:.1f}"))
+    for y, (_, left, width, colour, text) in enumerate(rows):
+        ax.barh(y, width, left=left, color=colour)
+        ax.annotate(text, (left + width, y), (4, 0), textcoords="offset points", va="center", fontsize=10)
+    for y, error in enumerate(errors):
+        ax.plot([error, error], [y - 0.4, y + 1.4], color=GREY, linewidth=0.8, linestyle=":")
+    ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
+    ax.invert_yaxis()
+    ax.set_xlim(0, errors[0] * 1.15)
+    tidy(ax, title, xlabel=xlabel)
+    ax.grid(axis="y", visible=False)
+    steps = "; ".join(f"{name}: {error:.1f}" for name, error in totals)
+    return described(figure, f"{title}, a waterfall: {steps}.")
