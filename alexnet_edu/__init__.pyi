@@ -1,4 +1,14 @@
 # The public names, written once: lazy_loader reads them from here, and so do type checkers and editors.
+from .attribution import deconvolution as deconvolution
+from .attribution import deletion as deletion
+from .attribution import grad_cam as grad_cam
+from .attribution import guided_backpropagation as guided_backpropagation
+from .attribution import insertion as insertion
+from .attribution import integrated_gradients as integrated_gradients
+from .attribution import rank_correlation as rank_correlation
+from .attribution import saliency as saliency
+from .attribution import shuffled_from_top as shuffled_from_top
+from .attribution import smooth_grad as smooth_grad
 from .errors import AlexNetError as AlexNetError
 from .errors import ImageError as ImageError
 from .errors import WeightsError as WeightsError

@@ -47,7 +47,7 @@ def layer_modules(model: ModelLike) -> dict[str, nn.Module]:
     every part without parts of its own, under PyTorch's name. What ``torch.compile`` or ``DataParallel`` wraps keeps
     its names.
     """
-    module = _bare(model)
+    module = bare(model)
     spec = _spec(module)
     if isinstance(module, AlexNet):
         return {layer.name: module.get_submodule(layer.name) for layer in module.spec.layers}
@@ -66,7 +66,7 @@ def _module(model: ModelLike) -> nn.Module:
     return model
 
 
-def _bare(model: ModelLike) -> nn.Module:
+def bare(model: ModelLike) -> nn.Module:
     """The network itself: a compiled one does not call the hooks that are set later."""
     return unwrapped(_module(model))
 
@@ -79,7 +79,8 @@ def _spec(module: nn.Module) -> Spec | None:
     return get_spec("torchvision") if is_torchvisions else None
 
 
-def _layer(model: ModelLike, name: str) -> nn.Module:
+def layer_of(model: ModelLike, name: str) -> nn.Module:
+    """A layer by its name; the error for a wrong one lists the names."""
     layers = layer_modules(model)
     check_type("layer", name, str, "a layer's name")
     if name not in layers:
@@ -87,7 +88,7 @@ def _layer(model: ModelLike, name: str) -> nn.Module:
     return layers[name]
 
 
-def _input(model: ModelLike, image: Any) -> Tensor:
+def input_of(model: ModelLike, image: Any) -> Tensor:
     """``(N, 3, H, W)`` for a tensor (with or without its batch), a picture, or a list of pictures."""
     if isinstance(image, Tensor):
         if image.ndim not in (3, 4) or not image.is_floating_point() or image.layout != torch.strided:
@@ -135,22 +136,27 @@ def feature_maps(model: ModelLike, image: Any, layers: str | Iterable[str] | Non
     """
     wanted = layer_modules(model)
     if layers is not None:
-        chosen = {name: _layer(model, name) for name in ([layers] if isinstance(layers, str) else layers)}
+        chosen = {name: layer_of(model, name) for name in ([layers] if isinstance(layers, str) else layers)}
         wanted = {name: module for name, module in wanted.items() if name in chosen}
-    module, x = _bare(model), _input(model, image)
-    with evaluating(module), torch.no_grad(), _recording(wanted) as maps:
+    module, x = bare(model), input_of(model, image)
+    with evaluating(module), torch.no_grad(), recording(wanted) as maps:
         module(x)
     return {name: maps[name] for name in wanted if name in maps}
 
 
 @contextmanager
-def _recording(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
-    """Collects what each layer puts out during the block; the hooks go with the block, whatever happens in it."""
+def recording(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+    """Collects what each layer puts out during the block; the hooks go with the block, whatever happens in it.
+
+    The next layer may work in place, so it is given a copy: what is kept stays what it was, and can be differentiated
+    where gradients are on.
+    """
     maps: dict[str, Tensor] = {}
 
-    def hook_for(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            maps[name] = output.detach().clone()  # the next layer may overwrite the output itself
+    def hook_for(name: str) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+        def hook(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            maps[name] = output
+            return output.clone()
 
         return hook
 
@@ -261,15 +267,15 @@ def top_patches(model: ModelLike, images: Any, layer: str, channel: int, k: int 
     check_whole("k", k)
     if k < 1:
         raise AlexNetError(f"k must be at least 1, not {k}.")
-    spec = _spec(_bare(model))
+    spec = _spec(bare(model))
     if spec is None:
         raise AlexNetError(
             "top_patches needs receptive fields, so a network of list_models() or torchvision's AlexNet."
         )
-    _layer(model, layer)
+    layer_of(model, layer)
     best: list[Patch] = []
     seen = 0
-    for x in _input_batches(model, images):
+    for x in input_batches(model, images):
         maps = _maps_of(feature_maps(model, x, layer)[layer], layer, channel)
         best += _peaks(model, spec, layer, x, maps, k, seen)
         best = sorted(best, key=lambda patch: -patch.activation)[:k]
@@ -277,10 +283,10 @@ def top_patches(model: ModelLike, images: Any, layer: str, channel: int, k: int 
     return best
 
 
-def _input_batches(model: ModelLike, images: Any) -> Iterator[Tensor]:
+def input_batches(model: ModelLike, images: Any) -> Iterator[Tensor]:
     """``(n, 3, H, W)`` parts of a tensor or of any number of pictures."""
     if isinstance(images, Tensor):
-        yield from map(channels_last, torch.split(_input(model, images), BATCH_SIZE))
+        yield from map(channels_last, torch.split(input_of(model, images), BATCH_SIZE))
         return
     if not isinstance(model, Pretrained):
         raise AlexNetError("A bare model takes a preprocessed tensor; give what load_pretrained returns with pictures.")
@@ -362,13 +368,13 @@ def occlusion(
     check_type("fill", fill, (int, float), "a number")
     if batch_size < 1:
         raise AlexNetError(f"batch_size must be at least 1, not {batch_size}.")
-    x = _input(model, image)
+    x = input_of(model, image)
     if len(x) != 1:
         raise AlexNetError(f"occlusion takes one picture, not {len(x)}.")
     height, width = x.shape[-2:]
     if not (1 <= patch <= min(height, width) and stride >= 1):
         raise AlexNetError(f"A patch of {patch} every {stride} pixels does not fit a picture of {by(height, width)}.")
-    index = _class_index(model, target)
+    index = class_index(model, target)
     tops, lefts = range(0, height - patch + 1, stride), range(0, width - patch + 1, stride)
     corners = [(top, left) for top in tops for left in lefts]
     parts = []
@@ -381,7 +387,8 @@ def occlusion(
     return torch.cat(parts).reshape(len(tops), len(lefts))
 
 
-def _class_index(model: ModelLike, target: int | str) -> int:
+def class_index(model: ModelLike, target: int | str) -> int:
+    """A class's number, for a label of a ``Pretrained`` too; whether the network has so many is not looked at."""
     check_type("target", target, (int, str), "a class's number or label")
     if isinstance(target, int):
         return target
@@ -415,8 +422,8 @@ def embed(model: ModelLike, images: Any, layer: str = "relu7") -> Tensor:
         >>> tuple(ae.embed(ae.load_pretrained("small"), [photo]).shape)
         (1, 512)
     """
-    _layer(model, layer)
-    parts = [feature_maps(model, x, layer)[layer].flatten(1).float().cpu() for x in _input_batches(model, images)]
+    layer_of(model, layer)
+    parts = [feature_maps(model, x, layer)[layer].flatten(1).float().cpu() for x in input_batches(model, images)]
     if not parts:
         raise AlexNetError("There are no pictures to embed.")
     return torch.cat(parts)

@@ -30,8 +30,22 @@ def picture() -> Any:
     return ae.sample_images()["cat"]
 
 
+def attributed(**more: Any) -> dict[str, Any]:
+    return {"model": pretrained(), "images": picture(), "target": 0, **more}
+
+
 # A call that works, for each public function; one argument of it or two are replaced.
 CALLS: dict[str, Callable[[], dict[str, Any]]] = {
+    "deconvolution": attributed,
+    "deletion": lambda: attributed(maps=torch.rand(1, 227, 227), steps=2, fill=0.0, progress=False),
+    "grad_cam": lambda: attributed(layer="conv5"),
+    "guided_backpropagation": attributed,
+    "insertion": lambda: attributed(maps=torch.rand(1, 227, 227), steps=2, progress=False),
+    "integrated_gradients": lambda: attributed(steps=1, baseline=0.0, progress=False),
+    "rank_correlation": lambda: {"first": torch.rand(2, 3), "second": torch.rand(2, 3)},
+    "saliency": attributed,
+    "shuffled_from_top": lambda: {"model": pretrained(), "seed": 0},
+    "smooth_grad": lambda: attributed(samples=1, noise=0.1, seed=0, progress=False),
     "embed": lambda: {"model": pretrained(), "images": [picture()], "layer": "relu7"},
     "feature_maps": lambda: {"model": pretrained(), "image": picture(), "layers": "conv1"},
     "filters": lambda: {"model": pretrained(), "layer": "conv1"},
