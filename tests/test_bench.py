@@ -31,8 +31,7 @@ def result() -> dict[str, Any]:
         patch.setattr(bench, "matmul_peak", lambda *args, **kwargs: 1e11)
         patch.setattr(bench, "bandwidth", lambda *args, **kwargs: 1e10)
         patch.setattr(bench, "keep_freed_memory", lambda: True)  # it would last as long as this process
-        patch.setattr(bench, "PARTS", tuple(part for part in bench.PARTS if part is not bench.by_picture))
-        return bench.benchmark(quick=True)
+        return bench.benchmark(quick=True, parts=[part for part in bench.PARTS if part != "picture"])
 
 
 def test_a_run_is_json_with_machine_versions_and_threads(result: dict[str, Any]) -> None:
@@ -94,7 +93,8 @@ def test_the_command_prints_a_table_or_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = bench.Row("group", "name", Timing(0.25, 0.2, 0.3, 5), pictures=4, macs=10**9)
-    monkeypatch.setattr(bench, "PARTS", (lambda plan: iter([row, replace(row, name="other", macs=0, bytes=100)]),))
+    other = replace(row, name="other", macs=0, bytes=100)
+    monkeypatch.setattr(bench, "PARTS", {"one": lambda plan: iter([row]), "two": lambda plan: iter([other])})
     monkeypatch.setattr(bench, "_peaks", lambda plan: {"float32 FLOP": 1e11, "memory bytes": 1e10})
     assert main(["bench", "--quick"]) == 0
     text = capsys.readouterr().out
@@ -103,6 +103,8 @@ def test_the_command_prints_a_table_or_json(
     captured = capsys.readouterr()
     assert [row["name"] for row in json.loads(captured.out)["rows"]] == ["name", "other"]
     assert "250 ms" in captured.err
+    assert main(["bench", "--quick", "--json", "--parts", "two"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["other"]
 
 
 def test_a_device_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import copy
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -397,18 +397,18 @@ def _photo_task(plain: Pretrained, fast: Pretrained, photos: list[Sample], ready
     return Task(f"{len(photos)} photos from files", len(photos), ways)
 
 
-PARTS: tuple[Callable[[Plan], Iterator[Row]], ...] = (
-    by_picture,
-    by_batch,
-    by_mode,
-    by_runtime,
-    by_norm,
-    by_layer,
-    by_side,
-    by_width,
-    by_use,
-    by_memory,
-)
+PARTS: dict[str, Callable[[Plan], Iterator[Row]]] = {
+    "picture": by_picture,
+    "batch": by_batch,
+    "mode": by_mode,
+    "runtime": by_runtime,
+    "norm": by_norm,
+    "layer": by_layer,
+    "side": by_side,
+    "width": by_width,
+    "use": by_use,
+    "memory": by_memory,
+}
 
 
 @cache
@@ -421,13 +421,18 @@ def has_compiler() -> bool:
 
 
 def benchmark(
-    *, quick: bool = False, device: Device | str = "cpu", tell: Callable[[str], object] = lambda line: None
+    *,
+    quick: bool = False,
+    device: Device | str = "cpu",
+    parts: Sequence[str] = (),
+    tell: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Any]:
-    """Runs everything.
+    """Runs everything, or some parts of it.
 
     Args:
         quick: fewer sizes, shorter runs, nothing compiled.
         device: where.
+        parts: names from ``PARTS``; none: all.
         tell: called with one line per figure, as soon as it is there.
 
     Returns:
@@ -438,7 +443,7 @@ def benchmark(
         settings = settings | ACCELERATOR
     plan = Plan(device=torch.device(device), compiled=not quick, **settings)
     with _tf32(False):  # "float32" means float32; the one row of TF32 asks for it
-        peaks, rows = _measured(plan, tell)
+        peaks, rows = _measured(plan, parts or tuple(PARTS), tell)
     return {
         "machine": machine(device),
         "date": datetime.now(UTC).date().isoformat(),
@@ -448,13 +453,13 @@ def benchmark(
     }
 
 
-def _measured(plan: Plan, tell: Callable[[str], object]) -> tuple[dict[str, float], list[Row]]:
+def _measured(plan: Plan, parts: Sequence[str], tell: Callable[[str], object]) -> tuple[dict[str, float], list[Row]]:
     """The machine's peaks and every row, each told as soon as it is there."""
     peaks = _peaks(plan)
     tell(", ".join(f"{name} {value / 1e9:,.0f} G/s" for name, value in peaks.items()))
     rows = []
-    for part in PARTS:
-        for row in part(plan):
+    for part in parts:
+        for row in PARTS[part](plan):
             rows.append(row)
             tell(row_as_text(row_as_json(row, peaks)))
     again = _peaks(plan)  # a busy moment at the start would make every share too large
@@ -502,13 +507,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; nothing compiled")
     parser.add_argument("--device", default="cpu", help="cpu (the default), cuda or mps")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=(), help="measure these only (default: all)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measures and prints; the exit status is 0."""
     _require(args.device)
     out = sys.stderr if args.json else sys.stdout
-    result = benchmark(quick=args.quick, device=args.device, tell=lambda line: print(line, file=out, flush=True))
+    result = benchmark(
+        quick=args.quick,
+        device=args.device,
+        parts=args.parts,
+        tell=lambda line: print(line, file=out, flush=True),
+    )
     if args.json:
         print(json.dumps(result, indent=1))
     else:
