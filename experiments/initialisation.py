@@ -1,4 +1,4 @@
-"""What notebook 03 says of starts and of its exercise 7, measured with three or four seeds.
+"""What notebook 03b says of starts and of its exercise 4, measured with three or four seeds.
 
 ``python -m experiments.initialisation`` runs the notebook's own cells that are tagged ``measured``, so that what is
 stored was measured by what is shown, and writes ``alexnet_edu/assets/initialisation.json``. A few minutes on a CPU.
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOK = ROOT / "notebooks" / "03_from_scratch.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "03b_network_and_training.ipynb"
 RESULT = ROOT / "alexnet_edu" / "assets" / "initialisation.json"
 
 Names = dict[str, Any]  # what the notebook's cells define
@@ -75,7 +75,7 @@ def centres(names: Names) -> Any:
     return batches
 
 
-def exercise_7(names: Names) -> dict[str, list[Run]]:
+def rate_and_views(names: Names) -> dict[str, list[Run]]:
     """Ten times the rate with four seeds; with and without random views with three."""
     found = {
         "ten times the rate": [from_he(names, seed, epochs=6, rate=0.05) for seed in range(4)],
@@ -98,7 +98,7 @@ def main() -> None:
     names = names_of(measured_cells())
     cases = list(two_by_two(names, range(3)))
     result = {"command": "python -m experiments.initialisation", "epochs": 16, "cases": cases}
-    result["exercise 7"] = rounded(exercise_7(names))
+    result["rate and views"] = rounded(rate_and_views(names))
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for line in cases:
         print(line)

@@ -263,6 +263,10 @@ RIGHT: dict[str, list[Answers]] = {
         (nn.LocalResponseNorm(5, alpha=5e-4, k=2),),
         (LocalResponseNorm(5, alpha=5e-4, k=2.0),),
     ],
+    "nb03.dropout_today": [
+        (lambda x, kept, p, training: x * kept / (1 - p) if training else x,),
+        (lambda x, kept, p, training: torch.where(kept, x / (1 - p), 0) if training else x,),
+    ],
     "nb03.ten_views": [(views,), (lambda picture, size: views(picture, size, 1),), (views_mirrored_first,)],
     "nb03.update_2012": [(update,), (lambda *n: list(update(*n)),)],
     "nb04.seen_share": [(lambda w, h, r, s: s * s / (r * r) / (max(w, h) / min(w, h)),),
@@ -378,6 +382,7 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
     "nb03.maps_at_the_border": [((4,), "a list is wanted"), ((range(44, 52),), "Which windows reach over the border?")],
     "nb03.fast_lrn": [((lrn_by_loop,), "still a loop over maps"), ((lambda x: lrn_by_pool(x.roll(1, 1)).roll(-1, 1),),
      "loop above")],
+    "nb03.dropout_today": [((lambda x, kept, p, training: F.dropout(x, p, training),), "the means of your output")],
     "nb03.ten_views": [((lambda p, s: views(p, s - 1),), "the shape is (10, 3, 9, 9)")],
     "nb03.update_2012": [((lambda *n: update(*n)[0],), "2 values are wanted"),
      ((lambda *n: [one[:2] for one in update(*n)],), "shape")],

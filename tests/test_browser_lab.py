@@ -161,7 +161,7 @@ def test_notebook_runs_and_its_explorer_obeys(path: Path, lab: Any, small: Pretr
     try:
         assert not lab.evaluate(CHANGED), "opening alone changes the notebook"
         assert lab.evaluate(RUN) == []
-        label, change = CHANGES.get(path.name[:2], (None, None))
+        label, change = CHANGES.get(path.name.partition("_")[0], (None, None))
         if label and change:
             explorer = Instrument(lab, label)
             explorer.box.scroll_into_view_if_needed()

@@ -456,14 +456,14 @@ def test_claim_about_two_networks_names_all_that_differs(key: str) -> None:
 # What a text says of the course's own measurements
 
 
-def test_the_solution_of_exercise_7_in_notebook_03_says_what_was_measured() -> None:
-    measured = json.loads((ASSETS / "initialisation.json").read_text(encoding="utf-8"))["exercise 7"]
+def test_the_solution_about_rate_and_views_in_notebook_03b_says_what_was_measured() -> None:
+    measured = json.loads((ASSETS / "initialisation.json").read_text(encoding="utf-8"))["rate and views"]
     ends = sorted(run["training"][-1] for run in measured["ten times the rate"])
     gaps = {
         views: sorted(run["validation"][-1] - run["training"][-1] for run in measured[views])
         for views in ("the centre alone", "random views")
     }
-    prose = prose_of(read(NOTEBOOKS / "03_from_scratch.ipynb"))
+    prose = prose_of(read(NOTEBOOKS / "03b_network_and_training.ipynb"))
     solution = prose.partition("At ten times the rate")[2].partition("luck")[0]
     wanted = [ends[0], ends[-1], 8 / 9, *gaps["the centre alone"], *gaps["random views"]]
     assert re.findall(r"0\.\d+", solution) == [f"{value:.2f}" for value in wanted]

@@ -1,6 +1,6 @@
-"""What notebook 03 builds from scratch is what the package has, and folded solutions pass their checks.
+"""What both notebooks 03 build from scratch is what the package has, and folded solutions pass their checks.
 
-Both are taken from the notebooks themselves.
+All of it is taken from the notebooks themselves.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,19 +26,38 @@ from alexnet_edu.train.transforms import PCANoise
 from alexnet_edu.variants import get_spec
 from experiments import initialisation
 
+BOTH = (NOTEBOOKS / "03_from_scratch.ipynb", NOTEBOOKS / "03b_network_and_training.ipynb")
+
 
 @pytest.fixture(scope="module")
 def notebook() -> dict[str, Any]:
-    """Imports, functions and classes of the notebook, without running anything else."""
+    """Imports, functions and classes of both notebooks, without running anything else."""
     names: dict[str, Any] = {}
-    for cell in read(NOTEBOOKS / "03_from_scratch.ipynb").cells:
-        if cell.cell_type != "code" or "setup" in cell.metadata.get("tags", []):
-            continue
-        tree = ast.parse(cell.source)
+    for tree in (ast.parse(cell.source) for path in BOTH for cell in code_of(path)):
         kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
         tree.body = [node for node in tree.body if isinstance(node, kinds)]
         exec(compile(tree, "03_from_scratch.ipynb", "exec"), names)
     return names
+
+
+def code_of(path: Path) -> list[Any]:
+    """A notebook's own code cells."""
+    cells = read(path).cells
+    return [cell for cell in cells if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", [])]
+
+
+def definitions(path: Path) -> dict[str, str]:
+    """The functions and classes of a notebook, as they are written there."""
+    trees = [ast.parse(cell.source) for cell in code_of(path)]
+    found = [node for tree in trees for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    return {node.name: ast.unparse(node) for node in found}
+
+
+def test_the_second_part_has_the_layers_of_the_first() -> None:
+    layers, network = map(definitions, BOTH)
+    shared = layers.keys() & network.keys()
+    assert {"conv2d", "max_pool", "dropout_2012"} <= shared
+    assert {name: layers[name] for name in shared} == {name: network[name] for name in shared}
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +124,8 @@ def test_colour_noise_is_the_training_packages(notebook: dict[str, Any]) -> None
 
 
 def test_the_update_in_the_solution_is_the_training_packages() -> None:
-    """The solution of exercise 6, typed from the notebook's own text."""
-    prose = "\n".join(cell.source for cell in read(NOTEBOOKS / "03_from_scratch.ipynb").cells)
+    """The solution of the exercise, typed from the notebook's own text."""
+    prose = "\n".join(cell.source for cell in read(BOTH[1]).cells)
     _, _, rest = prose.partition("```python\ndef update_2012")
     names: dict[str, Any] = {}
     exec("def update_2012" + rest.partition("```")[0], names)
@@ -119,7 +139,7 @@ def test_the_update_in_the_solution_is_the_training_packages() -> None:
     assert_close(mine, weight.detach())
 
 
-@pytest.mark.parametrize("name", ["03_from_scratch", "07_benchmarks"])
+@pytest.mark.parametrize("name", ["03_from_scratch", "03b_network_and_training", "07_benchmarks"])
 def test_folded_solutions_pass_their_checks(name: str) -> None:
     prose = "\n".join(cell.source for cell in read(NOTEBOOKS / f"{name}.ipynb").cells if cell.cell_type == "markdown")
     checks = import_module(f"alexnet_edu.check.nb{name[:2]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def good_notebook() -> Any:
         new_markdown_cell("navigation", id="navigation", metadata={"tags": ["navigation"]}),
     ]
     notebook = normalise(new_notebook(cells=cells))
-    notebook.metadata["alexnet_edu"] = {"order": 1, "minutes": 40, "learn": "what the first layer sees"}
+    notebook.metadata["alexnet_edu"] = {"minutes": 40, "learn": "what the first layer sees"}
     for count, cell in enumerate(notebook_rules.code_cells(notebook), 1):
         cell.execution_count = count
     return notebook
@@ -199,5 +200,10 @@ def test_notebook(path: Path, rule: Any) -> None:
 
 def test_notebooks_are_numbered_in_order() -> None:
     lessons = [stamp.lesson(path, read(path)) for path in notebook_paths()]
-    assert [one.order for one in lessons] == sorted({one.order for one in lessons})
-    assert [int(one.file[:2]) for one in lessons] == [one.order for one in lessons]
+    found = [re.fullmatch(r"(\d+)([b-h]?)", one.number) for one in lessons]
+    parts = [(int(number), letter) for number, letter in (one.groups() for one in found if one)]
+    assert len(parts) == len(lessons), "a notebook is 3, and its second part 3b"
+    assert parts == sorted(set(parts)), "the order of the files is the order of the course"
+    for number, letter in parts:
+        before = [other for one, other in parts if one == number and other < letter]
+        assert "".join(["a", *before[1:], letter]) in "abcdefgh" if letter else not before

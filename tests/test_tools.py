@@ -39,7 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number, name in enumerate(("edges", "blobs"), 1):
         cells = [new_markdown_cell(f"# {name.capitalize()}\n\nWhy."), new_code_cell("1")]
         notebook = new_notebook(cells=cells)
-        notebook.metadata["alexnet_edu"] = {"order": number, "minutes": 10 * number, "learn": f"see {name}"}
+        notebook.metadata["alexnet_edu"] = {"minutes": 10 * number, "learn": f"see {name}"}
         write(notebook, tmp_path / "notebooks" / f"0{number}_{name}.ipynb")
     monkeypatch.setattr(stamp, "ROOT", tmp_path)
     monkeypatch.setattr(stamp, "notebook_paths", lambda: sorted((tmp_path / "notebooks").glob("[0-9]*.ipynb")))

@@ -94,9 +94,9 @@ def is_valid(notebook: Notebook) -> Problems:
 
 
 def has_metadata(notebook: Notebook) -> Problems:
-    """Order, minutes and the sentence for the README's table."""
+    """Minutes and the sentence for the README's table."""
     own = notebook.metadata.get("alexnet_edu", {})
-    for key, kind in (("order", int), ("minutes", int), ("learn", str)):
+    for key, kind in (("minutes", int), ("learn", str)):
         if not isinstance(own.get(key), kind) or not own[key]:
             yield f"metadata 'alexnet_edu' lacks '{key}'"
 

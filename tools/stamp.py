@@ -86,7 +86,7 @@ class Lesson:
     """A notebook as the README and its neighbours show it."""
 
     file: str
-    order: int
+    number: str
     title: str
     learn: str
     minutes: int
@@ -128,11 +128,10 @@ def with_address(pyproject: str, address: Address) -> str:
 
 
 def lesson(path: Path, notebook: Notebook) -> Lesson:
-    """What a notebook's ``alexnet_edu`` metadata and its H1 say."""
+    """What a notebook's name, its ``alexnet_edu`` metadata and its H1 say: ``03b_training.ipynb`` is number 3b."""
     own = notebook.metadata.get("alexnet_edu", {})
-    number = int(re.match(r"\d+", path.name)[0])  # type: ignore[index]
-    order, minutes = int(own.get("order", number)), int(own.get("minutes", 0))
-    return Lesson(path.name, order, title(notebook), str(own.get("learn", "")), minutes)
+    number = path.name.partition("_")[0].lstrip("0")
+    return Lesson(path.name, number, title(notebook), str(own.get("learn", "")), int(own.get("minutes", 0)))
 
 
 def hosts(address: Address, path: str) -> str:
@@ -162,10 +161,10 @@ def navigation(lessons: Sequence[Lesson], position: int) -> str:
     links = [f"[All notebooks]({INDEX})"]
     if position > 0:
         before = lessons[position - 1]
-        links.insert(0, f"[← {before.order}. {before.title}]({before.file})")
+        links.insert(0, f"[← {before.number}. {before.title}]({before.file})")
     if position + 1 < len(lessons):
         after = lessons[position + 1]
-        links.append(f"[{after.order}. {after.title} →]({after.file})")
+        links.append(f"[{after.number}. {after.title} →]({after.file})")
     return "---\n\n" + " · ".join(links)
 
 
@@ -200,7 +199,7 @@ def table(address: Address | None, lessons: Sequence[Lesson], folder: str) -> st
     rows = ["| | Notebook | You learn | Minutes |", "|---|---|---|---|"]
     for one in lessons:
         links = f"<br>{hosts(address, f'notebooks/{one.file}')}" if address else ""
-        rows.append(f"| {one.order} | [{one.title}]({folder}{one.file}){links} | {one.learn} | {one.minutes} |")
+        rows.append(f"| {one.number} | [{one.title}]({folder}{one.file}){links} | {one.learn} | {one.minutes} |")
     return "\n".join(rows)
 
 

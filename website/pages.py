@@ -152,7 +152,7 @@ def card(path: Path) -> str:
     notebook = read(path)
     one = stamp.lesson(path, notebook)
     return (
-        f'<a class="card" href="notebooks/{path.stem}.html"><b>{one.order}. {one.title}</b>'
+        f'<a class="card" href="notebooks/{path.stem}.html"><b>{one.number}. {one.title}</b>'
         f"<span>{one.learn}</span><small>{one.minutes} minutes</small></a>"
     )
 

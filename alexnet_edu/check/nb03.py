@@ -1,4 +1,4 @@
-"""Checks of notebook 03, AlexNet from scratch."""
+"""Checks of both notebooks 03, AlexNet from scratch: the layers, and network and training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alexnet_edu.check import nb08
 from alexnet_edu.check.compare import OneOf
 from alexnet_edu.check.exercises import Inputs, exercise, expect, question
 
-__all__ = ["conv1_columns", "fast_lrn", "maps_at_the_border", "ten_views", "update_2012"]
+__all__ = ["conv1_columns", "dropout_today", "fast_lrn", "maps_at_the_border", "ten_views", "update_2012"]
 
 
 @question(
@@ -102,6 +102,34 @@ def fast_lrn() -> Iterable[Inputs]:
     return [(100 * torch.randn(2, 12, 3, 4),), (100 * torch.randn(1, 6, 2, 1),)]
 
 
+def _dropout_today(x: Tensor, kept: Tensor, p: float, training: bool) -> Tensor:
+    return x * kept / (1 - p) if training else x
+
+
+@exercise(
+    "what stays grows in training, and testing has nothing left to do.",
+    right=_dropout_today,
+    hint=("What are the means of your output, in training and in testing?", "Both should be near the input's."),
+    mistakes=[
+        (lambda x, kept, p, training: x * kept if training else x * (1 - p), "That is the rule of 2012: today the "
+         "factor stands in training."),
+        (lambda x, kept, p, training: x * kept if training else x, "In training the values that stay must make up for "
+         "those that go."),
+        (lambda x, kept, p, training: x * kept / p if training else x, "p is the share that goes; which share stays?"),
+        (lambda x, kept, p, training: x * kept * (1 - p) if training else x, "The values that stay must grow, not "
+         "shrink."),
+        (lambda x, kept, p, training: x * kept / (1 - p), "In testing nothing is dropped: the mask is for training."),
+        (lambda x, kept, p, training: x * kept / (1 - p) if training else x * (1 - p), "Two factors now: one of the "
+         "two already makes up for the loss."),
+        (lambda x, kept, p, training: x * ~kept / (1 - p) if training else x, "`kept` is True where a value *stays*."),
+    ],
+)  # fmt: skip
+def dropout_today() -> Iterable[Inputs]:
+    """Exercise 4 of the layers: today's dropout, with the mask given."""
+    x = torch.randn(6, 5)
+    return [(x, torch.rand(6, 5) >= p, p, training) for p in (0.5, 0.2) for training in (True, False)]
+
+
 def _views(picture: Tensor, size: int, *, up: bool = False, axis: int = -1, far: int = 0) -> Tensor:
     """Corners, centre, mirror images; ``up`` rounds the centre of an odd margin up, as torchvision does."""
     down, right = (side - size + far for side in picture.shape[-2:])
@@ -133,7 +161,7 @@ def _mirrored_first(picture: Tensor, size: int, *, up: bool = False) -> Tensor:
     ],
 )  # fmt: skip
 def ten_views() -> Iterable[Inputs]:
-    """Exercise 5: the ten views of the paper's test."""
+    """Exercise 2 of network and training: the ten views of the paper's test."""
     return [(torch.rand(3, 16, 20), 10), (torch.rand(3, 15, 11), 4)]
 
 
@@ -160,5 +188,5 @@ def _update(weight: Tensor, velocity: Tensor, gradient: Tensor, rate: float) -> 
     ],
 )  # fmt: skip
 def update_2012() -> Iterable[Inputs]:
-    """Exercise 6: the paper's update: new weight and new velocity."""
+    """Exercise 3 of network and training: the paper's update: new weight and new velocity."""
     return [(*torch.randn(3, 4, 5, dtype=torch.float64), 0.3), (*torch.randn(3, 6), 0.01)]

@@ -8,8 +8,21 @@ goes wrong is said in the explorer's message line, and the last good state stays
 
 from alexnet_edu.explorers.architecture import ArchitectureExplorer
 from alexnet_edu.explorers.build import BuildExplorer
+from alexnet_edu.explorers.dropout import DropoutExplorer
 from alexnet_edu.explorers.filters import FilterExplorer
 from alexnet_edu.explorers.maps import FeatureMapExplorer
+from alexnet_edu.explorers.normalisation import NormalisationExplorer
 from alexnet_edu.explorers.prediction import PredictionExplorer
+from alexnet_edu.explorers.stepping import ConvolutionExplorer, PoolingExplorer
 
-__all__ = ["ArchitectureExplorer", "BuildExplorer", "FeatureMapExplorer", "FilterExplorer", "PredictionExplorer"]
+__all__ = [
+    "ArchitectureExplorer",
+    "BuildExplorer",
+    "ConvolutionExplorer",
+    "DropoutExplorer",
+    "FeatureMapExplorer",
+    "FilterExplorer",
+    "NormalisationExplorer",
+    "PoolingExplorer",
+    "PredictionExplorer",
+]
