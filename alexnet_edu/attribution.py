@@ -8,8 +8,7 @@ a class's *score before the softmax*: a probability near 1 has a gradient near 0
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -21,9 +20,19 @@ from torch.overrides import TorchFunctionMode
 from torchvision.transforms.functional import gaussian_blur
 from tqdm import tqdm
 
-from alexnet_edu.errors import AlexNetError, check_type, check_whole
-from alexnet_edu.features import ModelLike, bare, class_index, input_of, layer_modules, layer_of, recording
-from alexnet_edu.inference import BATCH_SIZE, class_probabilities, evaluating
+from alexnet_edu.errors import AlexNetError, check_number, check_times, check_type, check_whole
+from alexnet_edu.features import (
+    ModelLike,
+    Target,
+    bare,
+    differentiating,
+    input_of,
+    layer_modules,
+    layer_of,
+    recording,
+    targets_of,
+)
+from alexnet_edu.inference import BATCH_SIZE, class_probabilities
 from alexnet_edu.weights import Pretrained
 
 __all__ = [
@@ -41,10 +50,8 @@ __all__ = [
     "smooth_grad",
 ]
 
-Target = int | str | Sequence[int | str] | Tensor
 Method = Callable[[nn.Module, Tensor, list[int], Any], Tensor]  # module, pictures, classes, progress bar
 
-_MOST = 10_000  # passes of the network for one picture
 _BLUR, _BLUR_SIZE = 10.0, 61  # pixels
 
 
@@ -108,8 +115,8 @@ def smooth_grad(
         >>> tuple(ae.smooth_grad(ae.load_pretrained("small"), photo, "cougar_face", samples=2).shape)
         (1, 3, 227, 227)
     """
-    _check_passes("samples", samples)
-    _check_number("noise", noise, least=0)
+    check_times("samples", samples)
+    check_number("noise", noise, least=0)
     check_whole("seed", seed)
 
     def smoothed(module: nn.Module, x: Tensor, targets: list[int], bar: Any) -> Tensor:
@@ -157,8 +164,8 @@ def integrated_gradients(
         >>> tuple(ae.integrated_gradients(ae.load_pretrained("small"), photo, "cougar_face", steps=2).shape)
         (1, 3, 227, 227)
     """
-    _check_passes("steps", steps)
-    _check_number("baseline", baseline)
+    check_times("steps", steps)
+    check_number("baseline", baseline)
 
     def integrated(module: nn.Module, x: Tensor, targets: list[int], bar: Any) -> Tensor:
         way, total = x - baseline, torch.zeros_like(x)
@@ -274,15 +281,12 @@ def _by_batch(
     passes: int = 1,
     progress: bool | None = False,
 ) -> Tensor:
-    """``method`` for a batch after the other, in eval mode, with gradients even where the caller has none.
-
-    ``torch.autograd.grad`` fills no ``.grad`` and needs no flag, so but for the mode there is nothing to give back.
-    """
+    """``method`` for a batch after the other, in eval mode, with gradients even where the caller has none."""
     x = input_of(model, images)
-    targets, parts = _targets(model, target, len(x)), []
+    targets, parts = targets_of(model, target, len(x)), []
     disable = None if progress is None else not progress
     bar = tqdm(total=passes * -(-len(x) // BATCH_SIZE), leave=False, disable=disable)
-    with bar, _differentiable(bare(model)) as module:
+    with bar, differentiating(bare(model)) as module:
         try:
             for start in range(0, len(x), BATCH_SIZE):
                 some = slice(start, start + BATCH_SIZE)
@@ -292,36 +296,6 @@ def _by_batch(
                 raise
             warnings.warn(f"Stopped: these are the first {BATCH_SIZE * len(parts)} of {len(x)} pictures.", stacklevel=3)
     return torch.cat(parts)
-
-
-@contextmanager
-def _differentiable(module: nn.Module) -> Iterator[nn.Module]:
-    with evaluating(module), torch.inference_mode(False), torch.enable_grad():
-        yield module
-
-
-def _targets(model: ModelLike, target: Target, count: int) -> list[int]:
-    if not count:
-        raise AlexNetError("There are no pictures.")
-    if isinstance(target, (int, str)):
-        return [class_index(model, target)] * count
-    check_type("target", target, (list, tuple, Tensor), "a class's number or label, or a list of them")
-    each = target.tolist() if isinstance(target, Tensor) and target.ndim == 1 and not target.is_meta else target
-    if isinstance(each, Tensor) or len(each) != count:
-        raise AlexNetError(f"Give one class for all pictures, or a list with one for each of the {count}.")
-    return [class_index(model, one) for one in each]
-
-
-def _check_passes(name: str, value: int) -> None:
-    check_whole(name, value)
-    if not 1 <= value <= _MOST:
-        raise AlexNetError(f"{name} must be between 1 and {_MOST:,}, not {value}.")
-
-
-def _check_number(name: str, value: float, least: float = -1e6) -> None:
-    check_type(name, value, (int, float), "a number")
-    if not least <= value <= 1e6:
-        raise AlexNetError(f"{name} must be between {least:g} and 1,000,000, not {value}.")
 
 
 _RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
@@ -479,7 +453,7 @@ def deletion(
         >>> tuple(ae.deletion(small, photo, "cougar_face", maps, steps=4).shape)
         (1, 5)
     """
-    _check_number("fill", fill)
+    check_number("fill", fill)
     x = input_of(model, images)
     return _curve(model, x, target, maps, x, torch.full_like(x, fill), steps, progress)
 
@@ -527,11 +501,11 @@ def _curve(
     progress: bool | None,
 ) -> Tensor:
     """Probabilities while the pixels of ``start`` become those of ``end``, in the order of the maps."""
-    _check_passes("steps", steps)
+    check_times("steps", steps)
     check_type("maps", maps, Tensor, "a tensor of maps")
     if maps.shape != (len(x), *x.shape[2:]) or maps.is_meta or maps.layout != torch.strided:
         raise AlexNetError(f"maps must be {(len(x), *x.shape[2:])}, one value a pixel, not {tuple(maps.shape)}.")
-    targets = torch.tensor(_targets(model, target, len(x)))
+    targets = torch.tensor(targets_of(model, target, len(x)))
     order = maps.detach().flatten(1).argsort(dim=1, descending=True, stable=True)
     place = order.argsort(1).reshape(len(x), 1, *x.shape[2:]).to(x.device)
     disable = None if progress is None else not progress

@@ -2,7 +2,9 @@
 
 import operator
 
-__all__ = ["AlexNetError", "ImageError", "WeightsError", "check_type", "check_whole"]
+__all__ = ["AlexNetError", "ImageError", "WeightsError", "check_number", "check_times", "check_type", "check_whole"]
+
+_MOST_TIMES = 10_000
 
 
 class AlexNetError(ValueError):
@@ -37,3 +39,27 @@ def check_whole(name: str, value: object) -> None:
         operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{name} must be a whole number, not a {type(value).__name__}.") from None
+
+
+def check_times(name: str, value: int) -> None:
+    """Refuses what says how often something is done, and is not between 1 and 10,000.
+
+    Raises:
+        TypeError: ``value`` is no whole number.
+        AlexNetError: it is out of these bounds.
+    """
+    check_whole(name, value)
+    if not 1 <= value <= _MOST_TIMES:
+        raise AlexNetError(f"{name} must be between 1 and {_MOST_TIMES:,}, not {value}.")
+
+
+def check_number(name: str, value: float, least: float = -1e6) -> None:
+    """Refuses what is no number from ``least`` to a million.
+
+    Raises:
+        TypeError: ``value`` is of another type.
+        AlexNetError: it is out of these bounds.
+    """
+    check_type(name, value, (int, float), "a number")
+    if not least <= value <= 1e6:
+        raise AlexNetError(f"{name} must be between {least:g} and 1,000,000, not {value}.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 ModelLike = nn.Module | Pretrained
+Target = int | str | Sequence[int | str] | Tensor
 
 _BANK_ROWS = 4096  # vectors compared at a time
 
@@ -145,6 +146,16 @@ def feature_maps(model: ModelLike, image: Any, layers: str | Iterable[str] | Non
 
 
 @contextmanager
+def differentiating(module: nn.Module) -> Iterator[nn.Module]:
+    """Eval mode and gradients for the block, even where the caller has none.
+
+    ``torch.autograd.grad`` fills no ``.grad`` and needs no flag, so but for the mode there is nothing to give back.
+    """
+    with evaluating(module), torch.inference_mode(False), torch.enable_grad():
+        yield module
+
+
+@contextmanager
 def recording(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
     """Collects what each layer puts out during the block; the hooks go with the block, whatever happens in it.
 
@@ -241,7 +252,17 @@ class Patch:
     pixels: Tensor
 
 
-def top_patches(model: ModelLike, images: Any, layer: str, channel: int, k: int = 9) -> list[Patch]:
+@overload
+def top_patches(
+    model: ModelLike, images: Any, layer: str, channel: int, k: int = 9, *, one_each: bool = False
+) -> list[Patch]: ...
+@overload
+def top_patches(
+    model: ModelLike, images: Any, layer: str, channel: Sequence[int], k: int = 9, *, one_each: bool = False
+) -> list[list[Patch]]: ...
+def top_patches(
+    model: ModelLike, images: Any, layer: str, channel: int | Sequence[int], k: int = 9, *, one_each: bool = False
+) -> list[Patch] | list[list[Patch]]:
     """What a channel looks for: the k patches, over all pictures, at which its map peaks highest.
 
     Zeiler and Fergus (2013) show units this way. A position counts when no direct neighbour is higher, so one bright
@@ -251,8 +272,10 @@ def top_patches(model: ModelLike, images: Any, layer: str, channel: int, k: int 
         model: as in ``feature_maps``; a network whose spec is known.
         images: a tensor ``(N, 3, H, W)``, or with a ``Pretrained`` pictures that ``load_image`` takes.
         layer: a layer's name; ``relu`` layers tell about excitation, ``conv`` layers have the sign as well.
-        channel: the map (or the unit of a fully connected layer), from 0.
+        channel: the map (or the unit of a fully connected layer), from 0; for a list of them, a list of results comes
+            from the same pass.
         k: how many.
+        one_each: take at most one patch of a picture.
 
     Raises:
         AlexNetError: no such layer or channel, or a network whose receptive fields are not known.
@@ -263,7 +286,10 @@ def top_patches(model: ModelLike, images: Any, layer: str, channel: int, k: int 
         >>> len(patches)
         3
     """
-    check_whole("channel", channel)
+    several = isinstance(channel, (list, tuple))
+    channels: list[Any] = list(channel) if isinstance(channel, (list, tuple)) else [channel]
+    for one in channels:
+        check_whole("channel", one)
     check_whole("k", k)
     if k < 1:
         raise AlexNetError(f"k must be at least 1, not {k}.")
@@ -273,14 +299,16 @@ def top_patches(model: ModelLike, images: Any, layer: str, channel: int, k: int 
             "top_patches needs receptive fields, so a network of list_models() or torchvision's AlexNet."
         )
     layer_of(model, layer)
-    best: list[Patch] = []
+    best: list[list[Patch]] = [[] for _ in channels]
     seen = 0
     for x in input_batches(model, images):
-        maps = _maps_of(feature_maps(model, x, layer)[layer], layer, channel)
-        best += _peaks(model, spec, layer, x, maps, k, seen)
-        best = sorted(best, key=lambda patch: -patch.activation)[:k]
+        activations = feature_maps(model, x, layer)[layer]
+        for number, one in enumerate(channels):
+            maps = _maps_of(activations, layer, one)
+            found = best[number] + _peaks(model, spec, layer, x, maps, k, seen, one_each)
+            best[number] = sorted(found, key=lambda patch: -patch.activation)[:k]
         seen += len(x)
-    return best
+    return best if several else best[0]
 
 
 def input_batches(model: ModelLike, images: Any) -> Iterator[Tensor]:
@@ -304,9 +332,14 @@ def _maps_of(activations: Tensor, layer: str, channel: int) -> Tensor:
     return chosen if chosen.ndim == 3 else chosen[:, None, None]
 
 
-def _peaks(model: ModelLike, spec: Spec, layer: str, x: Tensor, maps: Tensor, k: int, seen: int) -> list[Patch]:
+def _peaks(
+    model: ModelLike, spec: Spec, layer: str, x: Tensor, maps: Tensor, k: int, seen: int, one_each: bool
+) -> list[Patch]:
     """The k highest local maxima of a batch's maps ``(N, H, W)``, as patches of ``x``."""
     is_peak = maps == F.max_pool2d(maps[:, None], 3, stride=1, padding=1)[:, 0]
+    if one_each:
+        highest = maps.flatten(1).argmax(1, keepdim=True)
+        is_peak &= torch.zeros_like(is_peak).flatten(1).scatter(1, highest, True).view_as(is_peak)
     if maps[0].numel() > 1:
         is_peak &= maps > maps.amin((1, 2), keepdim=True)  # the zeros of a ReLU are no peaks
     flat = maps.masked_fill(~is_peak, -torch.inf).flatten()
@@ -385,6 +418,19 @@ def occlusion(
             picture[:, top : top + patch, left : left + patch] = fill
         parts.append(_probability_of(index, class_probabilities(_module(model), hidden)))
     return torch.cat(parts).reshape(len(tops), len(lefts))
+
+
+def targets_of(model: ModelLike, target: Target, count: int) -> list[int]:
+    """A class for each of ``count`` pictures: their own, or one for all; numbers, or labels of a ``Pretrained``."""
+    if not count:
+        raise AlexNetError("There are no pictures.")
+    if isinstance(target, (int, str)):
+        return [class_index(model, target)] * count
+    check_type("target", target, (list, tuple, Tensor), "a class's number or label, or a list of them")
+    each = target.tolist() if isinstance(target, Tensor) and target.ndim == 1 and not target.is_meta else target
+    if isinstance(each, Tensor) or len(each) != count:
+        raise AlexNetError(f"Give one class for all pictures, or a list with one for each of the {count}.")
+    return [class_index(model, one) for one in each]
 
 
 def class_index(model: ModelLike, target: int | str) -> int:

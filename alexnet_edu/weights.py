@@ -113,6 +113,11 @@ class Preprocess:
         mean, std = (torch.tensor(values * self.size, device=rows.device) for values in (self.mean, self.std))
         return rows.sub_(mean).div_(std).reshape(pixels.shape).permute(0, 3, 1, 2)
 
+    def normalize(self, pixels: Tensor) -> Tensor:
+        """What the network takes, for pixels ``(..., 3, H, W)``, RGB in 0..1; gradients pass through it."""
+        ordered = pixels.flip(-3) if self.channels == "BGR" else pixels
+        return (ordered - _channels(self.mean, pixels)) / _channels(self.std, pixels)
+
     def denormalize(self, x: Tensor) -> Tensor:
         """Undoes the normalisation: ``(..., 3, H, W)``, RGB in 0..1, fit for ``load_image`` or a plot."""
         shown = (x * _channels(self.std, x) + _channels(self.mean, x)).clamp(0, 1)

@@ -75,7 +75,14 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         "input_size": 224,
     },
     "ten_crop": lambda: {"image": picture(), "pretrained": pretrained(), "top_k": 2},
-    "top_patches": lambda: {"model": pretrained(), "images": [picture()], "layer": "relu5", "channel": 0, "k": 2},
+    "top_patches": lambda: {
+        "model": pretrained(),
+        "images": [picture()],
+        "layer": "relu5",
+        "channel": 0,
+        "k": 2,
+        "one_each": True,
+    },
     "valid_input_sizes": lambda: {"spec": ae.get_spec("paper")},
 }
 
