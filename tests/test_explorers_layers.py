@@ -119,6 +119,13 @@ def test_windows_that_overlap_read_cells_more_than_once() -> None:
         PoolingExplorer("5 wide")
 
 
+def test_after_a_shift_by_one_six_of_nine_outputs_stay_as_notebook_03_says() -> None:
+    explorer = PoolingExplorer()
+    before = shown(explorer)
+    explorer.shift.value = 1
+    assert (shown(explorer) == before).sum() == 6
+
+
 # Normalisation
 
 

@@ -214,7 +214,7 @@ class PoolingExplorer(_Stepper):
     def __init__(self, window: str = "3 wide, every 2: AlexNet's, they overlap", cell: Cell = (0, 1)) -> None:
         if window not in WINDOWS:
             raise AlexNetError(f"There is no {window!r}; choose one of {'; '.join(WINDOWS)}.")
-        self._map: Grid = (10 * np.random.default_rng(4).random((SIDE, SIDE)) ** 3).round()
+        self._map: Grid = (9 * np.random.default_rng(20).random((SIDE, SIDE)) ** 2).round()
         self.window = menu("Windows", list(WINDOWS), window)
         self.rounding = menu("Sizes are rounded", ["down (PyTorch)", "up (2012)"], "down (PyTorch)")
         self.shift = slider("Shift to the right", 2)
