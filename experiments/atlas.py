@@ -208,14 +208,19 @@ def describe(pretrained: Pretrained, layers: Sequence[str], units: Sequence[int]
         yield layer, {"field": field, "window": window(pretrained, layer), "units": entries}
 
 
+def device_name(pretrained: Pretrained) -> str:
+    """Where a network is, such as "cpu" or "NVIDIA H100 80GB HBM3"."""
+    device = next(pretrained.model.parameters()).device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def made(pretrained: Pretrained, given: argparse.Namespace) -> Entry:
     """How it was made."""
-    device = next(pretrained.model.parameters()).device
     return {
         "command": "python -m experiments.atlas",
         "weights": f"small.safetensors, SHA-256 {sha256((ASSETS / 'small.safetensors').read_bytes()).hexdigest()}",
         "settings": settings_of(given),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": device_name(pretrained),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
