@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alexnet_edu.errors import AlexNetError, check_type, check_whole
-from alexnet_edu.geometry import receptive_field_box
+from alexnet_edu.geometry import layer_table, receptive_field_box
 from alexnet_edu.inference import BATCH_SIZE, channels_last, class_probabilities, evaluating, like_parameters
 from alexnet_edu.models import AlexNet, unwrapped
 from alexnet_edu.palette import by
@@ -293,11 +293,7 @@ def top_patches(
     check_whole("k", k)
     if k < 1:
         raise AlexNetError(f"k must be at least 1, not {k}.")
-    spec = _spec(bare(model))
-    if spec is None:
-        raise AlexNetError(
-            "top_patches needs receptive fields, so a network of list_models() or torchvision's AlexNet."
-        )
+    spec = _known_spec(model)
     layer_of(model, layer)
     best: list[list[Patch]] = [[] for _ in channels]
     seen = 0
@@ -309,6 +305,28 @@ def top_patches(
             best[number] = sorted(found, key=lambda patch: -patch.activation)[:k]
         seen += len(x)
     return best if several else best[0]
+
+
+def field_centres(model: ModelLike, layer: str, size: int) -> tuple[list[int], int]:
+    """The pixel in the middle of each receptive field of a row of a layer's map, and from one to the next.
+
+    Raises:
+        AlexNetError: a network whose receptive fields are not known.
+    """
+    info = layer_table(_known_spec(model), size)[layer]
+    if info.receptive_field is None or info.jump is None or info.start is None:
+        raise AlexNetError(f"{layer} sees the whole picture.")
+    middle = info.start + info.receptive_field // 2
+    return [min(max(0, middle + i * info.jump), size - 1) for i in range(info.output_shape[1])], info.jump
+
+
+def _known_spec(model: ModelLike) -> Spec:
+    spec = _spec(bare(model))
+    if spec is None:
+        raise AlexNetError(
+            "Receptive fields are known of a network of list_models() and of torchvision's AlexNet only."
+        )
+    return spec
 
 
 def input_batches(model: ModelLike, images: Any) -> Iterator[Tensor]:
