@@ -114,6 +114,16 @@ def _(layer: specs.ReLU, shape: Shape) -> nn.Module:
 
 
 @build_layer.register
+def _(layer: specs.Tanh, shape: Shape) -> nn.Module:
+    return nn.Tanh()
+
+
+@build_layer.register
+def _(layer: specs.BatchNorm, shape: Shape) -> nn.Module:
+    return nn.BatchNorm2d(shape[0])
+
+
+@build_layer.register
 def _(layer: specs.LRN, shape: Shape) -> nn.Module:
     return layers.LocalResponseNorm(layer.size, layer.alpha, layer.beta, layer.k, layer.groups)
 

@@ -7,7 +7,7 @@ receptive fields and the diagram all derive from it. Shapes are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, NamedTuple
@@ -17,6 +17,7 @@ from alexnet_edu.errors import AlexNetError
 __all__ = [
     "LRN",
     "AdaptiveAvgPool",
+    "BatchNorm",
     "Conv",
     "Dropout",
     "Flatten",
@@ -28,6 +29,7 @@ __all__ = [
     "Shape",
     "SpatialNorm",
     "Spec",
+    "Tanh",
     "Window",
     "scaled",
 ]
@@ -118,6 +120,19 @@ class Conv(Layer):
 @dataclass(frozen=True)
 class ReLU(Layer):
     """max(0, x) [paper, section 3.1]."""
+
+
+@dataclass(frozen=True)
+class Tanh(Layer):
+    """The hyperbolic tangent, which the paper compares ReLU with [section 3.1, Fig. 1]."""
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Each map to mean 0 and variance 1 over batch and positions, then a learned scale and shift [Ioffe, Szegedy 2015]."""
+
+    def parameters(self, shape: Shape) -> int:
+        return 2 * shape[0]
 
 
 @dataclass(frozen=True)
@@ -266,6 +281,11 @@ class Spec:
             raise AlexNetError(f"num_classes must be a whole number of at least 1, not {num_classes!r}.")
         return self.with_widths({self.layers[-1].name: num_classes})
 
+    def with_layers(self, change: Callable[[Layer], Layer | None]) -> Spec:
+        """The same network with what ``change`` makes of each layer; ``None`` leaves the layer out."""
+        changed = map(change, self.layers)
+        return replace(self, layers=tuple(layer for layer in changed if layer is not None))
+
     def with_widths(self, widths: Mapping[str, int]) -> Spec:
         """The same network with other numbers of channels or units in the layers that ``widths`` names."""
 
@@ -276,7 +296,7 @@ class Spec:
                 return replace(layer, out_features=widths.get(layer.name, layer.out_features))
             return layer
 
-        return replace(self, layers=tuple(map(widened, self.layers)))
+        return self.with_layers(widened)
 
 
 def scaled(spec: Spec, width: float) -> Spec:
