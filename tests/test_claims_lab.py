@@ -39,7 +39,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Task:
 
 
 def made_up(arm: str = "base", rate: float = 0.01, seed: int = 1, **errors: Any) -> Run:
-    values = {"curve": [0.9, 0.5], "select": 0.4, "trained": 0.3, "test": 0.4} | errors
+    values: dict[str, Any] = {"curve": [0.9, 0.5], "select": 0.4, "trained": 0.3, "test": 0.4} | errors
     return Run("squares", arm, rate, seed, **values)
 
 

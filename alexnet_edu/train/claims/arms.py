@@ -166,8 +166,13 @@ def network_of(task: Task, arm: Arm) -> Spec:
     """
     spec = replace(scaled(PAPER, WIDTH).with_classes(task.classes), input_size=task.view)
     spec = spec.with_layers(lambda layer: task.conv1 if task.conv1 and layer.name == "conv1" else layer)
-    spec = _each(LRN, lambda layer: replace(layer, alpha=layer.alpha * SCALE**2))(spec)  # type: ignore[attr-defined, type-var]
+    spec = _each(LRN, _for_unit_inputs)(spec)
     return _started(arm.network(spec))
+
+
+def _for_unit_inputs(layer: Layer) -> Layer:
+    assert isinstance(layer, LRN)
+    return replace(layer, alpha=layer.alpha * SCALE**2)
 
 
 def _started(spec: Spec) -> Spec:

@@ -75,7 +75,8 @@ def step(network: nn.Module, optimiser: Optimizer, x: Tensor, labels: Tensor) ->
     optimiser.zero_grad()
     F.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
     optimiser.step()
-    return (logits.detach().argmax(1) != labels).sum()
+    wrong: Tensor = (logits.detach().argmax(1) != labels).sum()
+    return wrong
 
 
 class Laboratory:
@@ -134,7 +135,7 @@ class Laboratory:
 
     def _start(self, network: AlexNet, trial: Trial) -> None:
         """The start that belongs to the seed: the layers that two arms share start alike."""
-        states = {}
+        states: dict[str, Tensor] = {}
         for layer, shape in trace(network.spec, network.spec.input_shape):
             torch.manual_seed(seed_from(trial.seed, crc32(layer.name.encode())))
             states |= {f"{layer.name}.{key}": value for key, value in build_layer(layer, shape).state_dict().items()}
