@@ -129,7 +129,7 @@ class Tanh(Layer):
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Each map to mean 0 and variance 1 over batch and positions, then a learned scale and shift [Ioffe, Szegedy 2015]."""
+    """Each map to mean 0 and variance 1 over batch and positions, then a learned scale and shift [Ioffe 2015]."""
 
     def parameters(self, shape: Shape) -> int:
         return 2 * shape[0]
