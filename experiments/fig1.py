@@ -12,7 +12,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from alexnet_edu.errors import AlexNetError
+from alexnet_edu.intervals import estimate
 from alexnet_edu.train.data import cifar10_tensors
 from alexnet_edu.train.files import write_atomically
 from alexnet_edu.train.optim import Sgd2012
@@ -39,8 +40,6 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 TARGET = 0.25
 BATCH = 128
 WINDOW = 10_000  # pictures between two points of a curve: five points an epoch
-# Student's t, 97.5 %, for 2 to 9 degrees of freedom.
-T_975 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 def four_layer_network(activation: str, generator: torch.Generator) -> nn.Sequential:
@@ -183,14 +182,12 @@ def ratio_of_epochs(slow: list[float], fast: list[float]) -> dict[str, float]:
     """The geometric mean of ``slow / fast``, seed by seed, with its 95 % interval (Student's t on logarithms).
 
     Raises:
-        AlexNetError: fewer than 3 seeds, more than 10, or lists of different lengths.
+        AlexNetError: fewer than 3 seeds, or lists of different lengths.
     """
-    if len(slow) != len(fast) or len(slow) - 1 not in T_975:
-        raise AlexNetError("Give 3 to 10 seeds, the same number for both activations.")
-    logs = [math.log(a / b) for a, b in zip(slow, fast, strict=True)]
-    half = T_975[len(logs) - 1] * stdev(logs) / math.sqrt(len(logs))
-    middle = fmean(logs)
-    return {"ratio": math.exp(middle), "low": math.exp(middle - half), "high": math.exp(middle + half)}
+    if len(slow) != len(fast) or len(slow) < 3:
+        raise AlexNetError("Give at least 3 seeds, the same number for both activations.")
+    found = estimate([math.log(a / b) for a, b in zip(slow, fast, strict=True)])
+    return {"ratio": math.exp(found.mean), "low": math.exp(found.low), "high": math.exp(found.high)}
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -61,7 +61,7 @@ class Sgd2012(Optimizer):
         velocities = [self.state[weight]["velocity"] for weight in weights]
         torch._foreach_mul_(velocities, momentum)
         torch._foreach_add_(velocities, weights, alpha=-decay * lr)
-        torch._foreach_add_(velocities, [weight.grad for weight in weights], alpha=-lr)
+        torch._foreach_add_(velocities, [w.grad for w in weights if w.grad is not None], alpha=-lr)
         torch._foreach_add_(weights, velocities)
 
 
