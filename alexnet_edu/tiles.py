@@ -29,10 +29,12 @@ __all__ = [
     "filters_to_rgb",
     "full_colour",
     "overlay",
+    "own_scales",
     "pca_rgb",
     "png_bytes",
     "shared_range",
     "spectra",
+    "strongest_maps",
     "strongest_slices",
     "tile_maps",
     "tile_pictures",
@@ -153,6 +155,22 @@ def dead_maps(maps: Array) -> NDArray[np.bool_]:
     """Which of the maps ``(N, H, W)`` are zero everywhere: the unit did not fire at any place."""
     dead: NDArray[np.bool_] = ~np.any(maps, axis=(1, 2))
     return dead
+
+
+def strongest_maps(maps: Array, count: int = 16) -> list[int]:
+    """The numbers of the maps of ``(N, H, W)`` that hold the values furthest from zero, strongest first."""
+    peaks = np.abs(_as_maps(maps)).max(axis=(1, 2))
+    return [int(number) for number in np.argsort(-peaks, kind="stable")[:count]]
+
+
+def own_scales(maps: Array) -> Array:
+    """Each of the maps ``(N, H, W)`` divided by a value of its own, the size that a hundredth of its values exceed.
+
+    On a scale up to 1 a weak map is then as bright as a strong one: its shape can be read, its strength cannot.
+    """
+    maps = _as_maps(maps)
+    size = np.quantile(np.abs(maps), 0.99, axis=(1, 2), method="higher", keepdims=True)
+    return maps / np.where(size > 0, size, np.maximum(np.abs(maps).max(axis=(1, 2), keepdims=True), 1e-12))
 
 
 def _levels(maps: Array, low: float, high: float) -> Pixels:

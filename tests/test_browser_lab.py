@@ -137,6 +137,9 @@ def change_filters(page: Any, small: Pretrained) -> None:
 
 def change_maps(page: Any, small: Pretrained) -> None:
     explorer = Instrument(page, "Map")
+    click_a_map(explorer, small)
+    explorer.choose("Show", "all maps")
+    explorer.choose("Scale", "one for all maps")
     for picture, layer, channel in [("cat", "conv1", 5), ("cat", "conv4", 30), ("coffee", "pool5", 3)]:
         explorer.choose("Picture", picture)
         explorer.choose("Layer", layer)
@@ -145,6 +148,19 @@ def change_maps(page: Any, small: Pretrained) -> None:
         explorer.set("Map", channel)
         maps = feature_maps(small, sample_images()[picture].open(), shown)[shown][0].numpy()
         wait_for_pixels(explorer.image(), tiles.tile_maps(maps, marked=channel, width=600))
+
+
+def click_a_map(explorer: Instrument, small: Pretrained) -> None:
+    """The sixth of the strongest maps, and then what lies in a corner of the picture."""
+    explorer.choose("Picture", "cat")
+    explorer.choose("Layer", "conv5")
+    explorer.box.locator("[role=status]", has_text="relu5").wait_for()
+    maps = feature_maps(small, sample_images()["cat"].open(), "relu5")["relu5"][0].numpy()
+    explorer.box.locator(".widget-radio-box").nth(0).locator("label").nth(5).click()
+    number = tiles.strongest_maps(maps)[5]
+    explorer.box.locator("[role=status]", has_text=f"map {number} over").wait_for()
+    explorer.box.locator(".widget-radio-box").nth(1).locator("label").nth(0).click()
+    explorer.box.locator("[role=status]", has_text="row 0, column 0").wait_for()
 
 
 CHANGES: dict[str, tuple[str, Callable[[Any, Pretrained], None]]] = {

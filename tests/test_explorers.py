@@ -89,6 +89,7 @@ def upload(explorer: Any, name: str, data: bytes) -> None:
 
 def test_maps_follow_layer_picture_and_relu(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
     explorer = FeatureMapExplorer(pretrained, pictures)
+    explorer.shown.value, explorer.shared.value = False, True
     for picture, layer, after in [
         ("first", "conv1", True),
         ("second", "conv1", True),
@@ -122,6 +123,68 @@ def test_a_new_map_starts_at_its_strongest_unit_and_shows_its_field(
     limits = tiles.shared_range(one)
     expected = tiles.overlay(crop, one, start=middle, jump=info.jump, limits=limits, box=box)
     assert np.array_equal(pixels(explorer.detail), rgb(expected))
+
+
+def test_the_strongest_maps_each_on_its_own_scale(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    explorer.layer.value = "conv5"
+    maps = explorer.maps()
+    strongest = np.argsort(-maps.max((1, 2)), kind="stable")[:16].tolist()
+    assert explorer.channel.value == strongest[0]  # it opens on a map with something on it
+    own = maps[strongest] / np.quantile(maps[strongest], 0.99, axis=(1, 2), method="higher", keepdims=True)
+    labels = [str(number) for number in strongest]
+    expected = tiles.tile_maps(own, limits=(0, 1), labels=labels, marked=0, width=600)
+    assert np.array_equal(pixels(explorer.grid), rgb(expected))
+    assert "the 16 strongest of 128 maps" in explorer.message.value
+
+
+def test_a_layer_begins_at_its_strongest_map_until_the_reader_chooses_one(
+    pretrained: Pretrained, pictures: dict[str, Image.Image]
+) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    for layer in ("conv1", "conv3"):
+        explorer.layer.value = layer
+        assert explorer.maps()[explorer.channel.value].max() == explorer.maps().max()
+    explorer.channel.value = 5
+    explorer.layer.value = "conv4"
+    assert explorer.channel.value == 5
+
+
+@pytest.mark.parametrize("some", [True, False])
+def test_a_click_on_a_map_chooses_it(some: bool, pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    explorer.shown.value = some
+    tile = 7
+    wanted = tiles.strongest_maps(explorer.maps())[tile] if some else tile
+    for _ in range(2):  # again after the slider has moved on
+        explorer.tiles.touch(tile)
+        assert explorer.channel.value == wanted
+        assert explorer.detail.tooltip == f"relu1, map {wanted}, over first"
+        explorer.channel.value = 11
+
+
+def test_a_click_on_the_picture_chooses_the_unit_that_looks_there(
+    pretrained: Pretrained, pictures: dict[str, Image.Image]
+) -> None:
+    explorer = FeatureMapExplorer(pretrained, pictures)
+    for layer in ("conv1", "conv5"):
+        explorer.layer.value = layer
+        explorer.photo.touch(14 * 3 + 10)  # fourth row, eleventh column of 14
+        box = receptive_field_box(pretrained.model.spec, layer, explorer.row.value, explorer.column.value)
+        info: Any = layer_table(pretrained.model.spec)[layer]
+        middle = [
+            info.start + info.jump * at + info.receptive_field / 2 for at in (explorer.row.value, explorer.column.value)
+        ]
+        assert np.abs(np.array(middle) - np.array([3.5, 10.5]) * 227 / 14).max() <= info.jump / 2, box
+
+
+def test_as_many_fields_as_tiles(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    for explorer, count in [(FeatureMapExplorer(pretrained, pictures), 16), (FilterExplorer(pretrained), 48)]:
+        fields = explorer.tiles.children[1]
+        columns = tiles.Grid(count, (1, 1)).columns
+        assert len(fields.options) == count
+        assert fields.layout.grid_template_columns == f"repeat({columns}, minmax(0, 1fr))"
+        assert fields.index is None
 
 
 def test_moving_the_unit_changes_only_the_close_up(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
@@ -307,6 +370,15 @@ def test_colours_are_offered_for_rgb_filters_only(pretrained: Pretrained) -> Non
     assert explorer.channel.value == explorer.channel.max == 47
 
 
+def test_a_click_on_a_filter_chooses_it_and_the_first_is_the_strongest(pretrained: Pretrained) -> None:
+    explorer = FilterExplorer(pretrained)
+    lengths = filters(pretrained, "conv1").flatten(1).norm(dim=1)
+    assert explorer.channel.value == int(lengths.argmax())
+    explorer.tiles.touch(3)
+    assert explorer.channel.value == 3
+    assert explorer.detail.tooltip.startswith("conv1, filter 3:")
+
+
 # Predictions
 
 
@@ -470,8 +542,8 @@ def test_build_your_own_shows_windows_notes_and_goes_back() -> None:
     [
         (ArchitectureExplorer, "ArchitectureExplorer(variant='paper', layer='conv1')"),
         (BuildExplorer, "BuildExplorer(layer='conv1', side=224)"),
-        (FilterExplorer, "FilterExplorer(weights='random', layer='conv1', view='colour', channel=0)"),
-        (FeatureMapExplorer, "FeatureMapExplorer(weights='random', picture='first', layer='relu1', channel=0)"),
+        (FilterExplorer, "FilterExplorer(weights='random', layer='conv1', view='colour', channel=1)"),
+        (FeatureMapExplorer, "FeatureMapExplorer(weights='random', picture='first', layer='relu1', channel=21)"),
         (PredictionExplorer, "PredictionExplorer(weights='random', picture='first')"),
     ],
 )
@@ -493,8 +565,8 @@ def test_controls_are_core_widgets_with_a_label(pretrained: Pretrained, pictures
         controls = explorer.children[1].children
         assert all(control.description.strip() for control in controls)
         assert all(control._model_module == "@jupyter-widgets/controls" for control in controls)
-        images = [view for view in explorer.children[3].children if isinstance(view, ipywidgets.Image)]
-        assert all(image.tooltip for image in images)
+        assert explorer.images() or isinstance(explorer, (ArchitectureExplorer, BuildExplorer))
+        assert all(image.tooltip for image in explorer.images())
 
 
 def test_default_pictures_are_the_samples(pretrained: Pretrained) -> None:
@@ -512,9 +584,9 @@ def test_an_explorer_leaves_its_picture_where_nothing_runs(
     made = [FilterExplorer(pretrained), FeatureMapExplorer(pretrained, pictures)]
     for explorer in [*made, PredictionExplorer(pretrained, pictures)]:
         stored = explorer._repr_mimebundle_()
-        images = [view for view in explorer.children[3].children if isinstance(view, ipywidgets.Image)]
         alts = re.findall(r'<img alt="([^"]*)"', str(stored["text/html"]))
-        assert alts == [html.escape(image.tooltip) for image in images]
+        assert alts == [html.escape(image.tooltip) for image in explorer.images()]
+        assert len(alts) == (1 if isinstance(explorer, PredictionExplorer) else 2)
         assert "application/vnd.jupyter.widget-view+json" in stored
     drawing = str(ArchitectureExplorer("torchvision", "conv4")._repr_mimebundle_()["text/html"])
     assert "conv4" in drawing and "data:image/svg+xml" in drawing

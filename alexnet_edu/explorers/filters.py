@@ -29,6 +29,8 @@ _VIEW_NAMES = {
 class FilterExplorer(Explorer):
     """The filters of every convolution in several views, and all input channels of the chosen filter.
 
+    It begins at conv1's strongest filter; a click on a filter chooses it.
+
     Args:
         pretrained: from ``load_pretrained``; by default what ``load_pretrained("auto")`` gives.
     """
@@ -41,12 +43,14 @@ class FilterExplorer(Explorer):
         layers = [each.name for each in self.pretrained.model.spec.layers if isinstance(each, Conv)]
         self.layer = menu("Layer", layers, layers[0])
         self.view = menu("View", [(text, name) for name, text in _VIEW_NAMES.items()], "colour")
-        self.channel = slider("Filter", 1)
+        lengths = np.linalg.norm(self.weights().reshape(len(self.weights()), -1), axis=1)
+        self.channel = slider("Filter", len(lengths) - 1, value=int(lengths.argmax()))
         self.grid, self.detail = image_view(560, sharp=True), image_view(360, sharp=True)
+        self.tiles = self.touchable(self.grid, self._pick)
         self.on_change(self.layer, self._new_layer)
         self.on_change(self.view, self._update)
         self.on_change(self.channel, self._update)
-        self.arrange([self.layer, self.view, self.channel], [self.grid, self.detail])
+        self.arrange([self.layer, self.view, self.channel], [self.tiles, self.detail])
         self.attempt(self._new_layer)
 
     def _state(self) -> Mapping[str, object]:
@@ -65,6 +69,13 @@ class FilterExplorer(Explorer):
         views = [name for name in _VIEW_NAMES if "colour" not in name or weights.shape[1] == 3]
         offer(self.view, [(_VIEW_NAMES[name], name) for name in views], before if before in views else views[0])
         fit_slider(self.channel, len(weights) - 1, min(self.channel.value, len(weights) - 1))
+        columns = tiles.Grid(len(weights), (1, 1)).columns
+        self.tiles.lay(-(-len(weights) // columns), columns, len(weights))
+        self._update()
+
+    def _pick(self, tile: int) -> None:
+        """A click on a filter chooses it."""
+        self.channel.value = tile
         self._update()
 
     def _view(self) -> tiles.FilterView:
@@ -82,6 +93,6 @@ class FilterExplorer(Explorer):
         draw(self.grid, view.picture(marked=channel, width=420), f"{name}: {view.how}")
         draw(self.detail, one.picture(width=300), f"{self.layer.value}, filter {channel}: {one.how}")
         self.say(
-            f"<b>Grid</b>: {name}; {view.how}. <b>Close-up</b>: {one.how}. "
+            f"<b>Filters</b>: {name}; {view.how}. Click on one. <b>Close-up</b>: {one.how}. "
             f"Length (Euclidean norm) of filter {channel}: {float(np.linalg.norm(weights[channel])):.3g}."
         )

@@ -31,6 +31,8 @@ from alexnet_edu.palette import by
 from alexnet_edu.weights import Pretrained
 
 _REMEMBERED_PICTURES = 8
+_STRONGEST = 16
+_FIELDS = 14  # to a side of the close-up: fine enough for a finger
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +52,9 @@ class SeenPicture:
 class FeatureMapExplorer(Explorer):
     """What every layer makes of a picture: all maps on one scale, and one map over the picture.
 
-    The framed square on the picture is what the chosen unit sees, its receptive field. A new layer or map begins at
-    its strongest unit.
+    A click on a map chooses it, a click on the picture the unit there. The framed square on the picture is what the
+    chosen unit sees, its receptive field. A map begins at its strongest unit, and a layer at its strongest map until
+    the reader chooses one.
 
     Args:
         pretrained: from ``load_pretrained``; by default what ``load_pretrained("auto")`` gives.
@@ -70,15 +73,22 @@ class FeatureMapExplorer(Explorer):
         self.picture, self.upload = self.pictures.menu, self.pictures.upload
         self.layer = menu("Layer", choices, choices[0])
         self.after_relu = menu("Values", [("before ReLU", False), ("after ReLU", True)], True)
+        self.shown = menu("Show", [(f"the {_STRONGEST} strongest maps", True), ("all maps", False)], True)
+        self.shared = menu("Scale", [("one for all maps", True), ("each map its own", False)], False)
         self.channel, self.row, self.column = slider("Map", 1), slider("Unit's row", 1), slider("Unit's column", 1)
         self.grid, self.detail = image_view(600, sharp=True), image_view(360, sharp=False)
+        self.tiles, self.photo = self.touchable(self.grid, self._pick_map), self.touchable(self.detail, self._pick_unit)
+        self.photo.lay(_FIELDS, _FIELDS)
+        self._chosen = False  # whether the reader has chosen a map
         self.on_change(self.layer, self._new_layer)
         self.on_change(self.after_relu, self._new_layer)
-        self.on_change(self.channel, self._new_map)
+        for choice in (self.shown, self.shared):
+            self.on_change(choice, self._new_grid)
+        self.on_change(self.channel, self._choose_map)
         for control in (self.row, self.column):
             self.on_change(control, self._update_unit)
-        controls = [self.picture, self.upload, self.layer, self.after_relu, self.channel, self.row, self.column]
-        self.arrange(controls, [self.grid, self.detail])
+        menus = [self.picture, self.upload, self.layer, self.after_relu, self.shown, self.shared]
+        self.arrange([*menus, self.channel, self.row, self.column], [self.tiles, self.photo])
         self.attempt(self._new_picture)
 
     def _state(self) -> Mapping[str, object]:
@@ -116,24 +126,72 @@ class FeatureMapExplorer(Explorer):
         self.after_relu.disabled = self.layer.value.replace("conv", "relu") not in self._layers or (
             not self.layer.value.startswith("conv")
         )
-        count = len(self.maps())
-        fit_slider(self.channel, count - 1, min(self.channel.value, count - 1))
+        last = len(self.maps()) - 1
+        strongest = tiles.strongest_maps(self.maps(), 1)[0]
+        fit_slider(self.channel, last, min(self.channel.value, last) if self._chosen else strongest)
         self._new_map()
+
+    def _choose_map(self) -> None:
+        self._chosen = True
+        self._new_map()
+
+    def _pick_map(self, tile: int) -> None:
+        """A click on a map chooses it."""
+        self.channel.value = self._numbers()[tile]
+        self._choose_map()
+
+    def _pick_unit(self, field: int) -> None:
+        """A click on the picture chooses the unit whose receptive field has its centre nearest."""
+        rows, columns = self.maps().shape[1:]
+        start, jump = self._place()
+        size = self.pretrained.preprocess.size
+        y, x = ((place + 0.5) * size / _FIELDS for place in divmod(field, _FIELDS))
+        self.row.value, self.column.value = (
+            min(max(round((at - start) / jump), 0), count - 1) for at, count in ((y, rows), (x, columns))
+        )
+        self._update_unit()
 
     def _new_map(self) -> None:
         one = self.maps()[self.channel.value]
         row, column = divmod(int(one.argmax()), one.shape[1])
         fit_slider(self.row, one.shape[0] - 1, row)
         fit_slider(self.column, one.shape[1] - 1, column)
+        self._new_grid()
+
+    def _new_grid(self) -> None:
         self._update_grid()
         self._update_unit()
 
+    def _numbers(self) -> list[int]:
+        """The maps of the grid, in its order."""
+        maps = self.maps()
+        return tiles.strongest_maps(maps, _STRONGEST) if self.shown.value else list(range(len(maps)))
+
     def _update_grid(self) -> None:
-        maps, layer = self.maps(), self.shown_layer()
+        maps, layer, numbers = self.maps(), self.shown_layer(), self._numbers()
         signed, limits = self._seen().scales[layer]
-        text = f"{layer}: {len(maps)} maps of {by(*maps.shape[1:])}"
-        picture = tiles.tile_maps(maps, signed=signed, limits=limits, marked=self.channel.value, width=600)
-        draw(self.grid, picture, f"{text} for {self.picture.value}")
+        values = maps[numbers]
+        if not self.shared.value:
+            values, limits = tiles.own_scales(values), (-1.0 if signed else 0.0, 1.0)
+        marked = numbers.index(self.channel.value) if self.channel.value in numbers else None
+        labels = [str(number) for number in numbers] if self.shown.value else None
+        picture = tiles.tile_maps(values, signed=signed, limits=limits, marked=marked, labels=labels, width=600)
+        draw(self.grid, picture, f"{layer}: {self._named()} for {self.picture.value}")
+        columns = tiles.Grid(len(numbers), maps.shape[1:]).columns
+        self.tiles.lay(-(-len(numbers) // columns), columns, len(numbers))
+
+    def _named(self) -> str:
+        """Which maps the grid shows, in words."""
+        maps = self.maps()
+        some = f"the {len(self._numbers())} strongest of " if self.shown.value else ""
+        return f"{some}{len(maps)} maps of {by(*maps.shape[1:])}"
+
+    def _place(self) -> tuple[float, float]:
+        """Where the first unit's centre lies in the picture, and the distance to the next, in pixels."""
+        info, size = self._table[self.shown_layer()], self.pretrained.preprocess.size
+        if info.start is None or info.jump is None or info.receptive_field is None:
+            return 0.0, size / self.maps().shape[1]  # where a layer sees everything, its map covers everything
+        return info.start + info.receptive_field / 2, float(info.jump)
 
     def _update_unit(self) -> None:
         maps, layer, seen = self.maps(), self.shown_layer(), self._seen()
@@ -141,17 +199,15 @@ class FeatureMapExplorer(Explorer):
         channel, row, column = self.channel.value, self.row.value, self.column.value
         one, dead = maps[channel], int(tiles.dead_maps(maps).sum())
         own = tiles.shared_range(one, signed=signed)
-        info, size = self._table[layer], self.pretrained.preprocess.size
-        box = receptive_field_box(self.pretrained.model.spec, layer, row, column, size)
-        place = {"start": 0.0, "jump": size / maps.shape[1]}  # where a layer sees everything, its map covers everything
-        if info.start is not None and info.jump is not None and info.receptive_field is not None:
-            place = {"start": info.start + info.receptive_field / 2, "jump": float(info.jump)}
-        over = tiles.overlay(np.asarray(seen.crop), one, limits=own, signed=signed, box=box, **place)
+        spec, size = self.pretrained.model.spec, self.pretrained.preprocess.size
+        box, (start, jump) = receptive_field_box(spec, layer, row, column, size), self._place()
+        over = tiles.overlay(np.asarray(seen.crop), one, limits=own, signed=signed, box=box, start=start, jump=jump)
         draw(self.detail, over, f"{layer}, map {channel}, over {self.picture.value}")
+        scale = legend(limits, signed) if self.shared.value else "that gives each map its own full brightness"
         self.say(
-            f"<b>Grid</b>: {layer}, {len(maps)} maps of {by(*maps.shape[1:])}, all on the scale "
-            f"{legend(limits, signed)}; {dead} of them are zero everywhere (crossed out). "
+            f"<b>Maps</b>: {layer}, {self._named()}, on a scale {scale}; "
+            f"{dead} of them are zero everywhere (crossed out). Click on one. "
             f"<b>Close-up</b>: map {channel} over what the network saw, on its own scale {legend(own, signed)}; "
             f"the framed unit, row {row}, column {column}, has the value {float(one[row, column]):.3g} and sees "
-            f"{field_of(info)}."
+            f"{field_of(self._table[layer])}. Click on the picture for another one."
         )

@@ -20,8 +20,25 @@ from alexnet_edu.geometry import LayerInfo
 from alexnet_edu.palette import by
 
 _SHARP = "alexnet-edu-sharp"
-# Maps are a few dozen pixels wide: enlarged without smoothing, each value stays a square.
-_STYLE = f"<style>.{_SHARP} {{ image-rendering: pixelated; }}</style>"
+_TOUCH = "alexnet-edu-touch"
+# Maps are a few dozen pixels wide: enlarged without smoothing, each value stays a square. Fields to touch are the
+# labels of radio buttons, laid over their view without a text of their own; a slider or menu is the way by keyboard.
+_STYLE = f"""<style>
+.{_SHARP} {{ image-rendering: pixelated; }}
+.{_TOUCH} {{ position: relative; overflow: hidden; }}
+.{_TOUCH} > img {{ display: block; width: 100%; height: auto; }}
+.{_TOUCH} > .widget-radio {{ position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; display: grid; }}
+.{_TOUCH} > .widget-radio > .widget-label {{ display: none; }}
+.{_TOUCH} .widget-radio-box {{
+  display: grid; grid-template: inherit; width: 100%; height: 100%; max-height: none; margin: 0 !important; padding: 0;
+  grid-column: 1 / -1; grid-row: 1 / -1;
+}}
+.{_TOUCH} .widget-radio-box label {{
+  width: auto; height: auto; margin: 0; padding: 0; font-size: 0; cursor: pointer; content-visibility: hidden;
+}}
+.{_TOUCH} .widget-radio-box label:hover {{ background: rgb(230 90 0 / 0.25); outline: 2px solid rgb(230 90 0); }}
+.{_TOUCH} .widget-radio-box input {{ display: none; }}
+</style>"""
 _TEXT = "line-height:1.5;max-width:52em;margin:4px 0"
 _STILL = (420, 2000)  # pixels
 _WIDE = {"description_width": "9em"}
@@ -73,14 +90,22 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         finally:
             self._quiet = before
 
+    def touchable(self, view: Any, react: Callable[[int], None]) -> Touchable:
+        """``view`` with fields to click on; ``react`` gets the number of the field."""
+        return Touchable(view, lambda number: self.attempt(lambda: react(number)))
+
     def _state(self) -> Mapping[str, object]:
         raise NotImplementedError
 
     def still(self) -> str:
         """What the explorer shows now, as HTML for pages where nothing runs."""
-        images = [view for view in self.children[-1].children if isinstance(view, NamedImage)]
-        shown = (show(_small(image.value), alt=image.tooltip).html for image in images)
+        shown = (show(_small(image), alt=image.tooltip).html for image in self.images())
         return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(shown)}</div>{self.message.value}'
+
+    def images(self) -> list[NamedImage]:
+        """The views that are images, in order."""
+        views = [view.view if isinstance(view, Touchable) else view for view in self.children[-1].children]
+        return [view for view in views if isinstance(view, NamedImage)]
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict[str, object]:
         """The widget where one can live; beside it the still, for a site, a printed page or a host's preview."""
@@ -90,10 +115,14 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._state().items())})"
 
 
-def _small(data: bytes) -> Image.Image:
-    """A picture of an image widget, small enough to be stored in a notebook."""
-    picture = Image.open(BytesIO(bytes(data))).convert("RGB")
-    picture.thumbnail(_STILL)
+def _small(image: NamedImage) -> Image.Image:
+    """A picture of an image widget, small enough to be stored in a notebook.
+
+    Tiles keep their squares: smoothed, they would be unclear and take several times the bytes.
+    """
+    picture = Image.open(BytesIO(bytes(image.value))).convert("RGB")
+    if _SHARP not in image._dom_classes:
+        picture.thumbnail(_STILL)
     return picture
 
 
@@ -127,6 +156,45 @@ def image_view(width: int, *, sharp: bool) -> Any:
     if sharp:
         image.add_class(_SHARP)
     return image
+
+
+class Touchable(widgets.Box):  # type: ignore[misc]
+    """A view that can be clicked: over each of its parts lies a field without a text.
+
+    Args:
+        view: an image, or anything that fills its box.
+        react: is called with the number of the field that was clicked, row by row from 0.
+    """
+
+    def __init__(self, view: Any, react: Callable[[int], None]) -> None:
+        self.view, self._react, self._laying = view, react, False
+        self._fields = widgets.RadioButtons(options=[], description="Fields of the picture")
+        self._fields.observe(self._clicked, names="index")
+        layout = widgets.Layout(**{key: getattr(view.layout, key) for key in ("flex", "max_width", "margin")})
+        super().__init__([view, self._fields], layout=layout)
+        view.layout.max_width, view.layout.margin = "100%", "0"
+        self.add_class(_TOUCH)
+
+    def lay(self, rows: int, columns: int, count: int = 0) -> None:
+        """Lays as many fields of one size over the view; the last row may have fewer."""
+        names = [str(number) for number in range(count or rows * columns)]
+        self._laying = True  # new options choose the first of them
+        self._fields.layout.grid_template_columns = f"repeat({columns}, minmax(0, 1fr))"
+        self._fields.layout.grid_template_rows = f"repeat({rows}, minmax(0, 1fr))"
+        with self._fields.hold_sync():
+            if list(self._fields.options) != names:
+                self._fields.options = names
+            self._fields.index = None
+        self._laying = False
+
+    def touch(self, number: int) -> None:
+        """What a click on a field does."""
+        self._fields.index = number
+
+    def _clicked(self, change: Any) -> None:
+        if change["new"] is not None and not self._laying:
+            self._fields.index = None  # so that another click on the same field is a change, too
+            self._react(int(change["new"]))
 
 
 def draw(image: Any, picture: Image.Image, description: str) -> None:
