@@ -71,6 +71,15 @@ FIGURES: dict[str, tuple[Callable[..., Figure], bool]] = {
     "learning": (lambda: figures.learning_curve([1, 2], {"training": [2, 1]}, {"validation": [0.9, 0.5]}), False),
     "top 5": (lambda: figures.top5_bars([CROP], [PREDICTION], ["dog"]), False),
     "grid": (lambda: figures.picture_grid([CROP, np.zeros((4, 4, 3))], ["one", "two"], title="Steps"), False),
+    "towers": (lambda: figures.tower_filters(RGB_FILTERS, title="conv1"), False),
+    "strongest maps": (
+        lambda: figures.strongest_map_grid(MAPS, CROP, layer="relu1", filters=RGB_FILTERS, count=4),
+        False,
+    ),
+    "points": (
+        lambda **kw: figures.points([1, 2], [0.1, -3], title="A", xlabel="b", ylabel="c", names={1: "one"}, **kw),
+        True,
+    ),
     "heat": (lambda: figures.heat_over(CROP, MAPS[0], title="Occlusion", label="drop"), False),
     "maps and crop": (lambda: figures.feature_map_grid(MAPS, CROP, layer="relu1"), False),
 }
@@ -224,3 +233,26 @@ def test_corners_count_the_windows() -> None:
     three = {"up": (224, Window(11, 4, 0), True), "down": (224, Window(11, 4, 0), False)}
     drawn = words(figures.padded_corners(CROP, three))
     assert "first window of 55" in drawn and "first window of 54" in drawn
+
+
+def test_the_strongest_maps_are_those_with_the_highest_peaks_beside_their_filters() -> None:
+    figure = figures.strongest_map_grid(MAPS, CROP, layer="relu1", filters=RGB_FILTERS, count=4)
+    seen, filters, shared, own = (np.asarray(ax.images[0].get_array()) for ax in figure.axes)
+    order = np.argsort(-MAPS.max((1, 2)))[:4]
+    labels = [str(number) for number in order]
+    assert np.array_equal(seen, np.asarray(CROP))
+    colours = tiles.filters_to_rgb(RGB_FILTERS[order], shared=False)
+    assert np.array_equal(filters, np.asarray(tiles.tile_pictures(colours, labels=labels, width=320)))
+    together = tiles.tile_maps(MAPS[order], labels=labels, width=320).convert("RGB")
+    assert np.array_equal(shared, np.asarray(together)) and not np.array_equal(own, shared)
+
+
+def test_each_towers_filters_stand_in_a_block_strongest_first() -> None:
+    figure = figures.tower_filters(RGB_FILTERS, towers=2, title="conv1")
+    lengths = np.linalg.norm(RGB_FILTERS.reshape(8, -1), axis=1)
+    colours = tiles.filters_to_rgb(RGB_FILTERS)  # one scale for both
+    for number, ax in enumerate(figure.axes):
+        part = np.arange(4 * number, 4 * number + 4)
+        wanted = tiles.tile_pictures(colours[part[np.argsort(-lengths[part])]], columns=12, width=1000)
+        assert np.array_equal(np.asarray(ax.images[0].get_array()), np.asarray(wanted))
+        assert ax.get_ylabel() == f"tower {number + 1}"

@@ -8,9 +8,17 @@ subject, ``parts`` for what they share.
 from alexnet_edu.figures.costs import cost_bars, model_map, roofline
 from alexnet_edu.figures.handmade import pipeline_steps
 from alexnet_edu.figures.history import error_budget, growth, ilsvrc_history
-from alexnet_edu.figures.inside import feature_map_grid, filter_grid, heat_over, receptive_fields, tower_scores
+from alexnet_edu.figures.inside import (
+    feature_map_grid,
+    filter_grid,
+    heat_over,
+    receptive_fields,
+    strongest_map_grid,
+    tower_filters,
+    tower_scores,
+)
 from alexnet_edu.figures.learning import learning_curve, relu_and_tanh
-from alexnet_edu.figures.plots import bars, curves, picture_grid
+from alexnet_edu.figures.plots import bars, curves, picture_grid, points
 from alexnet_edu.figures.predictions import top5_bars
 from alexnet_edu.figures.shapes import field_growth, padded_corners, who_notices
 from alexnet_edu.figures.showing import Shown, show
@@ -32,11 +40,14 @@ __all__ = [
     "padded_corners",
     "picture_grid",
     "pipeline_steps",
+    "points",
     "receptive_fields",
     "relu_and_tanh",
     "roofline",
     "show",
+    "strongest_map_grid",
     "top5_bars",
+    "tower_filters",
     "tower_scores",
     "who_notices",
 ]

@@ -31,7 +31,18 @@ from alexnet_edu.geometry import layer_table, receptive_field_box
 from alexnet_edu.palette import CYCLE, by
 from alexnet_edu.specs import Conv, Spec
 
-__all__ = ["feature_map_grid", "filter_grid", "heat_over", "receptive_fields", "tower_scores"]
+__all__ = [
+    "feature_map_grid",
+    "filter_grid",
+    "heat_over",
+    "receptive_fields",
+    "strongest_map_grid",
+    "tower_filters",
+    "tower_scores",
+]
+
+_TOWER_COLUMNS = 12
+_PANEL = 320  # pixels: a sheet of maps beside others
 
 
 def filter_grid(
@@ -82,6 +93,33 @@ def _weights(model: Any, layer: str) -> tuple[NDArray[Any], int]:
         valid = ", ".join(each.name for each in model.spec.layers if isinstance(each, Conv))
         raise AlexNetError(f"{layer} has no filters to draw; choose one of {valid}.")
     return as_array(filters(model, layer)), found.groups
+
+
+def tower_filters(weights: Any, *, towers: int = 2, title: str) -> Figure:
+    """A first layer's filters by tower, the strongest of each first, all on one scale [paper, figure 3].
+
+    Args:
+        weights: ``(O, 3, kH, kW)``; the towers' filters one after the other.
+        towers: how many there are.
+        title: what is shown.
+    """
+    filters = as_array(weights)
+    colours = tiles.filters_to_rgb(filters)
+    lengths = np.linalg.norm(filters.reshape(len(filters), -1), axis=1)
+    parts = np.split(np.arange(len(filters)), towers)
+    ordered = [part[np.argsort(-lengths[part], kind="stable")] for part in parts]
+    pictures = [tiles.tile_pictures(colours[part], columns=_TOWER_COLUMNS, width=GRID_PIXELS) for part in ordered]
+    figure = new_figure(8, 0.9 + sum(7.6 * each.height / each.width for each in pictures) + 0.1 * towers)
+    axes = figure.subplots(towers, 1, squeeze=False).ravel()
+    for number, (ax, picture) in enumerate(zip(axes, pictures, strict=True), 1):
+        draw_picture(ax, picture, "nearest")
+        ax.set_ylabel(f"tower {number}", fontsize=12, color=CYCLE[number - 1], weight="bold")
+        ax.set(xticks=[], yticks=[])
+        ax.spines[["top", "right", "bottom"]].set_visible(False)
+        ax.spines["left"].set(color=CYCLE[number - 1], linewidth=4)
+    how = f"strongest first; mid-grey is weight 0, full colour is ±{tiles.full_colour(filters):.3g} and beyond"
+    figure.suptitle(f"{title}\n{how}", fontsize=11)
+    return described(figure, f"{title}, in {towers} blocks, one for each tower; {how}.")
 
 
 def tower_scores(
@@ -147,6 +185,53 @@ def feature_map_grid(
     colour_bar(ax, limits, signed=signed, label="activation (one scale for all maps)")
     bare(ax, f"{title}\nvalues {values.min():.3g} to {values.max():.3g}; {note}")
     return described(figure, f"{title} on one scale; {note}.")
+
+
+def strongest_map_grid(
+    maps: Any, crop: Image.Image | None = None, *, layer: str, filters: Any = None, count: int = 16
+) -> Figure:
+    """A layer's strongest maps twice, on one scale for all and each on its own, beside what made them.
+
+    Args:
+        maps: ``(C, H, W)`` or ``(1, C, H, W)``; with a value below zero, zero is white.
+        crop: the picture as the network saw it.
+        layer: the layer's name for the title.
+        filters: ``(C, 3, kH, kW)``, for a layer that reads colours; each is drawn at its own full colour.
+        count: how many maps.
+
+    Raises:
+        AlexNetError: the maps have another shape.
+    """
+    values = as_array(maps)
+    values = values[0] if values.ndim == 4 and len(values) == 1 else values
+    numbers = tiles.strongest_maps(values, count)
+    labels = [str(number) for number in numbers]
+    panels = _map_sheets(values[numbers], labels)
+    if filters is not None:
+        colours = tiles.filters_to_rgb(as_array(filters)[numbers], shared=False)
+        panels = {"their filters": tiles.tile_pictures(colours, labels=labels, width=_PANEL), **panels}
+    if crop is not None:
+        panels = {"what the network saw": crop, **panels}
+    columns = 2 if len(panels) == 4 else len(panels)
+    rows = -(-len(panels) // columns)
+    figure = new_figure(3.3 * columns, 3.7 * rows + 0.3)
+    for ax, (text, panel) in zip(np.ravel(figure.subplots(rows, columns)), panels.items(), strict=True):
+        draw_picture(ax, panel, "nearest")
+        bare(ax, text)
+    title = f"{layer}: the {len(numbers)} strongest of {len(values)} maps of {by(*values.shape[1:])}"
+    figure.suptitle(title)
+    return described(figure, f"{title}, strongest first: {', '.join(panels)}.")
+
+
+def _map_sheets(maps: NDArray[Any], labels: Sequence[str]) -> dict[str, Image.Image]:
+    """The maps ``(N, H, W)`` on one scale for all, and each on its own."""
+    signed = bool((maps < 0).any())
+    low, high = tiles.shared_range(maps, signed=signed)
+    own, limits = tiles.own_scales(maps), (-1.0 if signed else 0.0, 1.0)
+    return {
+        f"one scale, {low:.3g} to {high:.3g}": tiles.tile_maps(maps, signed=signed, labels=labels, width=_PANEL),
+        "each its own scale": tiles.tile_maps(own, signed=signed, limits=limits, labels=labels, width=_PANEL),
+    }
 
 
 def heat_over(

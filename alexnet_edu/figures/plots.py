@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from alexnet_edu.figures.parts import MARKERS, as_array, axes_for, bare, described, new_figure, tidy
-from alexnet_edu.palette import BLUE, CYCLE, VERMILLION
+from alexnet_edu.palette import BLUE, CYCLE, GREY, VERMILLION
 
-__all__ = ["bars", "curves", "picture_grid"]
+__all__ = ["bars", "curves", "picture_grid", "points"]
 
 
 def bars(
@@ -95,6 +95,42 @@ def curves(
         ax.legend(fontsize=9)
     tidy(ax, title, xlabel, ylabel)
     return described(figure, f"{title}: {ylabel} against {xlabel} for {', '.join(series)}.")
+
+
+def points(
+    x: Sequence[float],
+    y: Sequence[float],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    names: Mapping[int, str] | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Two quantities of the same things, a point for each; some of them have a name.
+
+    Args:
+        x: the first quantity of each thing.
+        y: the second.
+        title: what is compared.
+        xlabel: the first quantity and its unit.
+        ylabel: likewise the second.
+        names: from a thing's number to the text beside its point, which is drawn in orange.
+        ax: axes to draw on.
+    """
+    figure, ax = axes_for(ax, 6, 4)
+    ax.scatter(x, y, s=22, color=BLUE, alpha=0.6)
+    ax.axhline(0, color=GREY, linewidth=1)
+    middle = (min(x) + max(x)) / 2
+    for number, text in (names or {}).items():
+        ax.scatter(x[number], y[number], s=60, color=VERMILLION, marker="D", zorder=3)
+        left = x[number] > middle
+        ax.annotate(
+            text, (x[number], y[number]), xytext=(-9 if left else 9, 0), textcoords="offset points",
+            ha="right" if left else "left", va="center", fontsize=9,
+        )  # fmt: skip
+    tidy(ax, title, xlabel, ylabel)
+    return described(figure, f"{title}: {ylabel} against {xlabel}, {len(x)} points.")
 
 
 def picture_grid(
