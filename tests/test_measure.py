@@ -60,4 +60,6 @@ def test_the_committed_runs_say_where_they_come_from() -> None:
     for run in runs.values():
         assert not run["quick"] and {"cpu", "threads", "torch"} <= run["machine"].keys()
         groups = {row["group"].partition(",")[0] for row in run["rows"]}
-        assert {"batch", "mode", "LRN", "layer", "resolution", "width"} <= groups
+        assert {"batch", "mode", "LRN", "layer", "resolution"} <= groups
+    assert any("width" in row["group"] for row in runs["cpu_xeon_2cores"]["rows"])
+    assert "TF32 FLOP" in runs["gpu_h100"]["peaks"] and "H100" in runs["gpu_h100"]["machine"]["device"]
