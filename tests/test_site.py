@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import html5lib
+import pages as pages_of_the_site
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import browser, free_port, new_page, screenshot, server
@@ -26,6 +27,9 @@ READABLE = (
     "notebooks/05_filters.html",
     "api.html",
     "docs/glossary.html",
+    "atlas/index.html",
+    "atlas/conv3/index.html",
+    "atlas/conv3/150.html",
 )
 
 
@@ -75,6 +79,8 @@ def test_every_link_leads_to_a_page_and_a_place_in_it(site: Path, pages: dict[st
 def test_every_page_is_valid_html(pages: dict[str, Page]) -> None:
     faults = {}
     for name, page in pages.items():
+        if re.fullmatch(r"atlas/\w+/\d*[1-9]\.html", name):
+            continue  # 1,813 pages of one make: each tenth will do
         parser = html5lib.HTMLParser()
         parser.parse(page.text)
         faults[name] = [(place, code) for place, code, _ in parser.errors]
@@ -95,6 +101,26 @@ def test_a_notebook_is_a_page(path: Path, pages: dict[str, Page]) -> None:
     assert "../docs/glossary.html#" in page.text
     assert len(page.text.encode()) < 1e6  # what a phone loads before it shows the first line
     assert "data:image" not in page.text
+
+
+def test_the_atlas_has_a_light_page_for_every_unit(site: Path, pages: dict[str, Page]) -> None:
+    stored = json.loads((ROOT / "atlas" / "atlas.json").read_text(encoding="utf-8"))["layers"]
+    for layer, told in stored.items():
+        assert told["units"].keys() == {str(unit) for unit in range(len(told["units"]))}
+        for unit in told["units"]:
+            page = pages[f"atlas/{layer}/{unit}.html"]
+            pictures = {link for link in page.links if link.endswith(".webp")}
+            weight = sum((site / "atlas" / layer / link).stat().st_size for link in pictures) + len(page.text.encode())
+            assert weight < 250_000, (layer, unit)
+            assert {f"../{layer}/{unit}.webp".rpartition("/")[2], "index.html", "../index.html"} <= set(page.links)
+    assert f"{sum(len(told['units']) for told in stored.values()):,} units" in pages["atlas/index.html"].text
+    assert "../atlas/" in json.loads((site / "live" / "network.json").read_text(encoding="utf-8"))["atlas"]
+
+
+def test_links_to_the_atlas_lead_to_its_pages() -> None:
+    source = "See [the atlas](../atlas/README.md) and [conv3](../atlas/conv3.webp)."
+    found = pages_of_the_site.with_links(source, "notebooks/09_see_inside.ipynb", set(), None)
+    assert found == "See <a href='../atlas/index.html'>the atlas</a> and <a href='../atlas/conv3/index.html'>conv3</a>."
 
 
 def test_every_public_name_is_explained(pages: dict[str, Page]) -> None:

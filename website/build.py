@@ -12,8 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
+from atlas_pages import write_atlas
 from notebook_files import ROOT
 from pages import PICTURES, prepare
 from sphinx.cmd.build import build_main
@@ -50,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     shutil.copytree(ROOT / "docs" / "images", PICTURES / "_pictures")
     prepare(SOURCE)
     sphinx("html", SITE)
-    write_folder(page_files(), SITE / "live")
+    write_folder(page_files(atlas="../atlas/"), SITE / "live")
+    write_atlas(SITE / "atlas")
     print(f"{SITE.relative_to(ROOT)}: {sum(1 for _ in SITE.rglob('*.html'))} pages")
     if given.pdf:
         from printing import print_course

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -128,6 +129,9 @@ def _relinked(found: re.Match[str], folder: Path, known: set[str], address: stam
     inside = target.relative_to(ROOT).as_posix()
     if inside in known:
         return found[0]
+    if target.parent == ROOT / "atlas":  # its sheets and its text are pages of their own
+        layer = f"{target.stem}/" if target.suffix == ".webp" else ""
+        return f"<a href='{os.path.relpath(ROOT, folder)}/atlas/{layer}index.html'>{found[1]}</a>"
     return f"[{found[1]}]({address.source}/blob/{stamp.BRANCH}/{inside})" if address else found[1]
 
 

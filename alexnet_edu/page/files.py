@@ -22,19 +22,22 @@ ASSETS = ROOM.parent / "assets"
 OF_EACH_KIND = 2  # held-out photos: a file of all of them would be too large to send around
 
 
-def page_files(weights: str = "small") -> dict[str, bytes]:
+def page_files(weights: str = "small", atlas: str | None = None) -> dict[str, bytes]:
     """All that a browser loads, by path: the page itself, ``network.json``, ``network.safetensors`` and pictures.
 
     ``files.json`` lists what a browser keeps to work without a network.
 
     Args:
         weights: as for ``load_pretrained``. Only the embedded network does without PyTorch.
+        atlas: where the atlas of these weights lies, as seen from the page, with a slash at its end; links lead there.
 
     Raises:
         WeightsError: there are no such weights.
     """
     tensors, description = _embedded() if weights == "small" else _loaded(weights)
     pictures = _pictures(description["categories"])
+    if atlas:
+        description["atlas"] = atlas
     description["pictures"] = [entry for entry, _ in pictures]
     own = {
         str(path.relative_to(WEB).as_posix()): path.read_bytes() for path in sorted(WEB.rglob("*")) if path.is_file()
