@@ -21,6 +21,7 @@ from .features import top_patches as top_patches
 from .geometry import layer_table as layer_table
 from .geometry import receptive_field_box as receptive_field_box
 from .geometry import valid_input_sizes as valid_input_sizes
+from .images import held_out_images as held_out_images
 from .images import load_image as load_image
 from .images import sample_images as sample_images
 from .inference import predict as predict

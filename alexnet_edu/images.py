@@ -18,10 +18,10 @@ import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from alexnet_edu.download import DownloadError, fetch, is_url, shown
-from alexnet_edu.errors import ImageError
+from alexnet_edu.errors import AlexNetError, ImageError, check_type
 from alexnet_edu.palette import by
 
-__all__ = ["HeldOut", "Sample", "held_out_images", "load_image", "sample_images"]
+__all__ = ["HeldOut", "Sample", "held_out_images", "load_image", "sample_images", "wall_images"]
 
 MAX_BYTES = 100_000_000  # of an encoded picture
 MAX_UPLOAD_BYTES = 10_000_000  # of one that a browser sends: a Jupyter server hangs up on more than 10 MiB
@@ -94,15 +94,39 @@ class HeldOut:
         return load_image(self.path)
 
 
-def held_out_images() -> list[HeldOut]:
+def held_out_images(kind: str | None = None) -> list[HeldOut]:
     """About 200 held-out photos, ten of each kind (CC BY 4.0); authors and source in ``assets/held_out/index.json``.
 
+    Args:
+        kind: only photos of this one.
+
+    Raises:
+        AlexNetError: there is no such kind; the message lists them.
+
     Example:
-        >>> len({photo.kind for photo in held_out_images()})
-        20
+        >>> len(held_out_images()), held_out_images("elephant")[0].kind
+        (198, 'elephant')
     """
     listed = json.loads((HELD_OUT / "index.json").read_text(encoding="utf-8"))["pictures"]
-    return [HeldOut(HELD_OUT / entry["file"], entry["kind"], entry["nature"]) for entry in listed]
+    photos = [HeldOut(HELD_OUT / entry["file"], entry["kind"], entry["nature"]) for entry in listed]
+    check_type("kind", kind, (str, type(None)), "a kind's name")
+    kinds = list(dict.fromkeys(photo.kind for photo in photos))
+    if kind is not None and kind not in kinds:
+        raise AlexNetError(f"There are no held-out photos of {kind!r}; choose one of {', '.join(kinds)}.")
+    return [photo for photo in photos if kind in (None, photo.kind)]
+
+
+def wall_images() -> dict[str, Path]:
+    """All that the embedded network can know: of each of its 101 kinds one test picture, 54 pixels a side (CC BY 4.0).
+
+    It is the one whose right label the network gives the highest probability; ``experiments/held_out.py`` chose it.
+
+    Example:
+        >>> len(wall_images())
+        101
+    """
+    listed = json.loads((HELD_OUT / "index.json").read_text(encoding="utf-8"))["wall"]
+    return {kind: HELD_OUT / "wall" / f"{kind}.webp" for kind in listed}
 
 
 def load_image(source: Any) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -67,6 +68,13 @@ def test_predict_prints_labels(capsys: Capture) -> None:
     lines = out.splitlines()
     assert (lines[0], lines[4], len(lines)) == (f"{CAT} (small)", f"{ROCKET} (small)", 8)
     assert err.startswith("Weights: small") and len(err.splitlines()) == 1
+
+
+def test_predict_without_a_picture_shows_one_that_the_network_knows(capsys: Capture) -> None:
+    assert cli.main(["predict", "--model", "small", "--top", "1"]) == 0
+    shown = capsys.readouterr()
+    assert "No picture was given" in shown.err
+    assert re.search(r"dalmatian.*\(small\)\n +\d+\.\d%  dalmatian\n", shown.out)
 
 
 def test_predict_as_json(capsys: Capture) -> None:
@@ -180,7 +188,7 @@ def test_unknown_weights_are_one_error(capsys: Capture) -> None:
 
 @pytest.mark.parametrize(
     "call",
-    [[], ["paint"], ["predict"], ["predict", CAT, "--top", "0"], ["predict", CAT, "--top", "x"], ["models", "--xml"]],
+    [[], ["paint"], ["predict", CAT, "--top", "0"], ["predict", CAT, "--top", "x"], ["models", "--xml"]],
     ids=" ".join,
 )
 def test_wrong_call_is_one_error_and_status_2(call: list[str], capsys: Capture) -> None:

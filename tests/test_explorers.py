@@ -12,12 +12,14 @@ import torch
 from PIL import Image
 
 from alexnet_edu import tiles
+from alexnet_edu.errors import AlexNetError
 from alexnet_edu.explorers import (
     ArchitectureExplorer,
     BuildExplorer,
     FeatureMapExplorer,
     FilterExplorer,
     PredictionExplorer,
+    ReliabilityExplorer,
 )
 from alexnet_edu.explorers import maps as maps
 from alexnet_edu.explorers import pictures as own_pictures
@@ -27,8 +29,9 @@ from alexnet_edu.formulas import formulas
 from alexnet_edu.geometry import layer_table, receptive_field_box, trace
 from alexnet_edu.inference import predict
 from alexnet_edu.models import build_layer, get_model
+from alexnet_edu.palette import VERMILLION
 from alexnet_edu.variants import SPECS
-from alexnet_edu.weights import Preprocess, Pretrained
+from alexnet_edu.weights import Preprocess, Pretrained, load_pretrained
 
 
 @pytest.fixture(scope="module")
@@ -427,10 +430,75 @@ def test_the_grey_square_lies_where_it_should(pretrained: Pretrained, pictures: 
     assert rows.max() < 32 and columns.min() >= 227 - 32
 
 
+@pytest.mark.parametrize(("number", "row", "column"), [(0, 9.5, 9.5), (12 * 6 + 3, 122.9, 66.2), (143, 217.5, 217.5)])
+def test_a_click_on_the_picture_puts_the_grey_square_there(
+    number: int, row: float, column: float, pretrained: Pretrained, pictures: dict[str, Image.Image]
+) -> None:
+    explorer = PredictionExplorer(pretrained, pictures)
+    before = pixels(explorer.image)
+    explorer.place.touch(number)
+    grey = np.argwhere((pixels(explorer.image) != before).any(axis=2))
+    low, high = grey.min(0), grey.max(0) + 1
+    middle = np.array([row, column])
+    assert (
+        np.abs(low - np.maximum(0, middle - 32)).max() <= 2 and np.abs(high - np.minimum(227, middle + 32)).max() <= 2
+    )
+    explorer.changes["patch"].value = 16
+    explorer.place.touch(number)
+    assert explorer.changes["patch"].value == 16, "a size that was chosen stays"
+    explorer.reset.click()
+    assert np.array_equal(pixels(explorer.image), before)
+
+
+def test_the_label_that_was_first_stays_in_view() -> None:
+    explorer = PredictionExplorer(load_pretrained("small"), top_k=1)
+    explorer.picture.value = "coffee"
+    assert [label for label, _ in bars_shown(explorer)] == ["yin and yang"]
+    explorer.changes["rotation"].value = 90
+    assert [label for label, _ in bars_shown(explorer)] == ["stop sign", "yin and yang"]
+    assert explorer.bars.value.count(VERMILLION) == 1
+
+
+def test_a_known_photo_is_judged_and_an_own_one_is_not(pictures: dict[str, Image.Image]) -> None:
+    small = load_pretrained("small")
+    explorer = PredictionExplorer(small)
+    assert explorer.picture.options[0] == "aeroplane" and "sure; right)" in explorer.message.value
+    assert "aeroplane ✓" in explorer.bars.value
+    explorer.picture.value = "cat"
+    assert "it has no label that fits" in explorer.message.value
+    explorer.picture.value = "coffee"
+    assert "yin and yang</b> (35 %: not sure; wrong)" in explorer.message.value
+    own = PredictionExplorer(small, pictures).message.value
+    assert "right" not in own and "wrong" not in own
+
+
 def test_labels_are_escaped(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
     explorer = PredictionExplorer(pretrained, pictures, top_k=50)
     assert "two &lt;b&gt;" in explorer.bars.value
     assert len(bars_shown(explorer)) == 6
+
+
+# Calibration
+
+
+def test_the_temperature_changes_confidence_and_no_label() -> None:
+    scores = torch.tensor([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [1.0, 0.0, 0.0]])
+    explorer = ReliabilityExplorer(scores, torch.tensor([0, 1, 2]), "three")
+    assert repr(explorer) == "ReliabilityExplorer(pictures=3, temperature=1.0)"
+    shown = []
+    for temperature in (0.2, 1.0, 3.0):
+        explorer.temperature.value = temperature
+        wanted = (scores / temperature).softmax(1).amax(1).mean()
+        assert f"mean confidence {wanted:.2f}, right 0.67" in explorer.message.value
+        shown.append(pixels(explorer.image))
+    assert not np.array_equal(shown[0], shown[1]) and "too modest" in explorer.message.value
+    explorer.temperature.value = 0.2
+    assert "too sure" in explorer.message.value
+
+
+def test_scores_without_a_class_for_each_are_refused() -> None:
+    with pytest.raises(AlexNetError, match=r"Scores \(N, classes\) and a class for each picture"):
+        ReliabilityExplorer(torch.zeros(3, 2), torch.zeros(2, dtype=torch.long))
 
 
 # Architecture

@@ -18,6 +18,7 @@ from alexnet_edu import figures, tiles
 from alexnet_edu.diagram import architecture_svg
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.geometry import layer_table
+from alexnet_edu.images import wall_images
 from alexnet_edu.specs import Window
 from alexnet_edu.variants import get_spec
 
@@ -69,6 +70,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], bool]] = {
     ),
     "models": (lambda **kw: figures.model_map(MODEL_ROWS, title="Models", **kw), True),
     "learning": (lambda: figures.learning_curve([1, 2], {"training": [2, 1]}, {"validation": [0.9, 0.5]}), False),
+    "reliability": (lambda: figures.reliability([0.1, 0.7, 0.9], [0, 1, 1], title="small, three photos"), False),
     "top 5": (lambda: figures.top5_bars([CROP], [PREDICTION], ["dog"]), False),
     "grid": (lambda: figures.picture_grid([CROP, np.zeros((4, 4, 3))], ["one", "two"], title="Steps"), False),
     "towers": (lambda: figures.tower_filters(RGB_FILTERS, title="conv1"), False),
@@ -256,3 +258,30 @@ def test_each_towers_filters_stand_in_a_block_strongest_first() -> None:
         wanted = tiles.tile_pictures(colours[part[np.argsort(-lengths[part])]], columns=12, width=1000)
         assert np.array_equal(np.asarray(ax.images[0].get_array()), np.asarray(wanted))
         assert ax.get_ylabel() == f"tower {number + 1}"
+
+
+def test_reliability_puts_each_bin_at_its_mean_confidence_and_its_share_of_right_answers() -> None:
+    confidences, right = [0.05, 0.3, 0.33, 0.8, 0.8, 0.8, 1.0], [0, 0, 1, 1, 1, 0, 1]
+    figure = figures.reliability(confidences, right, title="seven", bins=4)
+    upper, lower = figure.axes
+    drawn: list[Any] = [line for line in upper.lines if line.get_marker() == "o"]
+    bars: list[Any] = list(lower.patches)
+    points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in drawn]
+    assert points == [(0.05, 0), (pytest.approx(0.315), 0.5), (pytest.approx(0.85), 0.75)]
+    assert [bar.get_height() for bar in bars] == [1, 2, 0, 4]
+    assert "right in all: 0.57" in words(figure)
+
+
+def test_the_wall_shows_every_picture_with_its_label_in_words_and_its_share() -> None:
+    pictures = {kind: wall_images()[kind] for kind in ("cougar_face", "wrench")}
+    shown = figures.wall(pictures, {"cougar_face": 1.0, "wrench": 0.5}, "Two kinds.")
+    assert shown.html.count("<img alt=") == 2 and "cougar’s face 1.00" in shown.html and "wrench 0.50" in shown.html
+    assert shown.alt == "Two kinds. cougar’s face, wrench."
+
+
+def test_photos_are_stored_as_webp_and_plots_as_png() -> None:
+    photo = Image.fromarray(RNG.integers(0, 256, (8, 12, 3), dtype=np.uint8)).resize(
+        (240, 160), Image.Resampling.BICUBIC
+    )
+    assert "data:image/webp;base64," in figures.show(photo, alt="a photo").html
+    assert "data:image/png;base64," in figures.show(Image.new("RGB", (240, 160), "white"), alt="a plot").html

@@ -51,6 +51,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "filters": lambda: {"model": pretrained(), "layer": "conv1"},
     "get_model": lambda: {"name": "small", "num_classes": 2},
     "get_spec": lambda: {"name": "paper"},
+    "held_out_images": lambda: {"kind": "elephant"},
     "layer_table": lambda: {"spec": ae.get_spec("paper"), "input_size": 224},
     "load_image": lambda: {"source": picture()},
     "load_pretrained": lambda: {"name": "small", "model": None, "categories": None, "head": None},

@@ -40,7 +40,7 @@ def _share(width: int, height: int, resize: int, size: int) -> float:
     ],
 )
 def seen_share() -> Iterable[Inputs]:
-    """Exercise 1: the share of a photo's area that is left after resizing the short side and cropping the centre."""
+    """Exercise 3: the share of a photo's area that is left after resizing the short side and cropping the centre."""
     return [(600, 400, 256, 227), (400, 600, 256, 224), (512, 512, 256, 227), (1000, 300, 256, 256)]
 
 
@@ -66,14 +66,14 @@ def _input(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     ],
 )  # fmt: skip
 def to_input() -> Iterable[Inputs]:
-    """Exercise 2: uint8 pixels ``(H, W, 3)``, mean and std ``(3,)`` to the input ``(1, 3, H, W)``."""
+    """Exercise 4: uint8 pixels ``(H, W, 3)``, mean and std ``(3,)`` to the input ``(1, 3, H, W)``."""
     mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
     return [(torch.randint(0, 256, size, dtype=torch.uint8), mean, std) for size in ((5, 4, 3), (3, 3, 3))]
 
 
 @check("up to that angle the answer holds, and there it changes.")
 def first_turn(label_at: Callable[[int], str], answer: int) -> None:
-    """Exercise 3: the smallest multiple of 5 degrees at which the label is no longer the one at 0 degrees."""
+    """Exercise 2: the smallest multiple of 5 degrees at which the label is no longer the one at 0 degrees."""
     labels = {angle: label_at(angle) for angle in range(0, 360, 5)}
     right = next((angle for angle in labels if labels[angle] != labels[0]), None)
     expect(right, "This network never changes its answer on this photo; take another photo.")
@@ -102,13 +102,13 @@ def _averaged(logits: Tensor) -> Tensor:
     ],
 )  # fmt: skip
 def average_views() -> Iterable[Inputs]:
-    """Exercise 4: class scores of several views, ``(V, K)``, to one distribution ``(K,)`` as the paper does."""
+    """Exercise 5: class scores of several views, ``(V, K)``, to one distribution ``(K,)`` as the paper does."""
     return [(4 * torch.randn(10, 6),), (4 * torch.randn(3, 8),)]
 
 
 @check("a change that you can hardly see, and another answer.")
 def small_change(scores: Callable[[Tensor], Tensor], original: Tensor, changed: Tensor) -> None:
-    """Exercise 6: ``changed`` differs from ``original`` by at most 8/255 in every value and gets another answer.
+    """Exercise 7: ``changed`` differs from ``original`` by at most 8/255 in every value and gets another answer.
 
     ``scores`` takes pixels ``(N, 3, H, W)`` from 0 to 1; both pictures are ``(3, H, W)``.
     """
@@ -152,6 +152,6 @@ def _nearest(query: Tensor, bank: Tensor, k: int) -> list[int]:
     ],
 )  # fmt: skip
 def nearest() -> Iterable[Inputs]:
-    """Exercise 7: row numbers of the k vectors of ``bank`` ``(M, F)`` nearest to ``query`` ``(F,)``, nearest first."""
+    """Exercise 1: row numbers of the k vectors of ``bank`` ``(M, F)`` nearest to ``query`` ``(F,)``, nearest first."""
     bank = torch.rand(40, 8) * torch.linspace(0.5, 3, 40)[:, None]
     return [(torch.rand(8), bank, k) for k in (6, 1, 3)]

@@ -27,8 +27,9 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options to ``parser``."""
     parser.add_argument(
-        "pictures", nargs="+", metavar="PICTURE",
-        help="a file, a folder of pictures, a pattern such as '*.jpg', an http(s) address, or - for standard input",
+        "pictures", nargs="*", metavar="PICTURE",
+        help="a file, a folder of pictures, a pattern such as '*.jpg', an http(s) address, or - for standard input; "
+        "without any, a photo that comes with the package",
     )  # fmt: skip
     parser.add_argument(
         "--model",
@@ -50,13 +51,22 @@ def run(args: argparse.Namespace) -> int:
         pretrained = load_pretrained(args.model, model=args.network, categories=args.categories, announce=tell)
         top = min(args.top, len(pretrained.categories))
         status = 0
-        for source, result in predict_many(sources(args.pictures), pretrained, top):
+        for source, result in predict_many(sources(args.pictures or [bundled_photo()]), pretrained, top):
             file = shown(source) if isinstance(source, str) and is_url(source) else str(source)
             if isinstance(result, AlexNetError):
                 status = 1
                 print_error(result if file in str(result) else f"{file}: {result}")
             print_result(file, result, as_json=args.json)
     return status
+
+
+def bundled_photo() -> str:
+    """The path of a photo of which both ImageNet's network and the embedded one know the kind, and says so."""
+    from alexnet_edu.images import held_out_images
+
+    photo = held_out_images("dalmatian")[0]
+    tell(f"No picture was given; here is a photo of a {photo.kind}, which the embedded network was not trained on.")
+    return str(photo.path)
 
 
 class StandardInput(io.BytesIO):

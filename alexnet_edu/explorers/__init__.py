@@ -8,6 +8,7 @@ goes wrong is said in the explorer's message line, and the last good state stays
 
 from alexnet_edu.explorers.architecture import ArchitectureExplorer
 from alexnet_edu.explorers.build import BuildExplorer
+from alexnet_edu.explorers.calibration import ReliabilityExplorer
 from alexnet_edu.explorers.dropout import DropoutExplorer
 from alexnet_edu.explorers.filters import FilterExplorer
 from alexnet_edu.explorers.maps import FeatureMapExplorer
@@ -25,4 +26,5 @@ __all__ = [
     "NormalisationExplorer",
     "PoolingExplorer",
     "PredictionExplorer",
+    "ReliabilityExplorer",
 ]

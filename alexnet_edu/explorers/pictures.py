@@ -10,7 +10,16 @@ import ipywidgets as widgets
 
 from alexnet_edu.errors import AlexNetError, ImageError
 from alexnet_edu.explorers.widgets import Explorer, control_layout, menu, offer
-from alexnet_edu.images import MAX_UPLOAD_BYTES, load_image, sample_images
+from alexnet_edu.images import MAX_UPLOAD_BYTES, held_out_images, load_image, sample_images
+from alexnet_edu.labels import in_words
+
+
+def pictures_to_try() -> dict[str, Any]:
+    """By name: the first held-out photo of each kind, most of which the embedded network knows; then the samples."""
+    first: dict[str, Any] = {}
+    for photo in held_out_images():
+        first.setdefault(in_words(photo.kind), photo)
+    return {**dict(sorted(first.items(), key=lambda item: item[0].casefold())), **sample_images()}
 
 
 class PictureMenu:

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from alexnet_edu.explorers.pictures import PictureMenu
+from alexnet_edu.explorers.pictures import PictureMenu, pictures_to_try
 from alexnet_edu.explorers.widgets import Explorer, control_layout, draw, image_view, slider
+from alexnet_edu.images import HeldOut, Sample
 from alexnet_edu.inference import class_probabilities, default_pretrained
-from alexnet_edu.palette import SKY
+from alexnet_edu.labels import certainty, fitting, in_words
+from alexnet_edu.palette import SKY, VERMILLION
 from alexnet_edu.weights import Pretrained
 
 
@@ -54,6 +56,8 @@ class Change:
 
 
 _UNCHANGED = Change()
+FIRST_PATCH = 64  # pixels
+PLACES = 12  # a side of the picture, to click on
 
 
 @cache
@@ -67,8 +71,9 @@ class PredictionExplorer(Explorer):
 
     Args:
         pretrained: from ``load_pretrained``; by default what ``load_pretrained("auto")`` gives.
-        pictures: by name, in any form that ``load_image`` takes; by default the bundled samples.
-        top_k: how many labels.
+        pictures: by name, in any form that ``load_image`` takes; by default a held-out photo of each kind, then the
+            bundled samples.
+        top_k: how many labels. The label that was first stays in view, whatever is done to the picture.
     """
 
     def __init__(
@@ -78,7 +83,7 @@ class PredictionExplorer(Explorer):
         self.pretrained = pretrained or default_pretrained()
         self._top_k = min(top_k, len(self.pretrained.categories))
         side = self.pretrained.preprocess.size
-        self.pictures = PictureMenu(self, pictures, self._new_picture)
+        self.pictures = PictureMenu(self, pictures_to_try() if pictures is None else pictures, self._new_picture)
         self.picture, self.upload = self.pictures.menu, self.pictures.upload
         self.changes = {
             "zoom": slider("Zoom (%)", 400, value=_UNCHANGED.zoom, minimum=100, step=10),
@@ -86,8 +91,8 @@ class PredictionExplorer(Explorer):
             "brightness": slider("Brightness (%)", 300, value=_UNCHANGED.brightness, step=10),
             "noise": slider("Noise (%)", 50, value=_UNCHANGED.noise, step=2),
             "patch": slider("Grey square (px)", side, value=_UNCHANGED.patch, step=8),
-            "row": slider("Square row (%)", 100, value=_UNCHANGED.row, step=5),
-            "column": slider("Square col. (%)", 100, value=_UNCHANGED.column, step=5),
+            "row": slider("Square row (%)", 100, value=_UNCHANGED.row),
+            "column": slider("Square col. (%)", 100, value=_UNCHANGED.column),
         }
         self.reset = widgets.Button(description="Undo all changes", layout=control_layout("200px"))
         self.image = image_view(360, sharp=False)
@@ -98,7 +103,9 @@ class PredictionExplorer(Explorer):
             self.on_change(control, self._update)
         self.reset.on_click(lambda _: self.attempt(self._undo))
         controls = [self.picture, self.upload, self.reset, *self.changes.values()]
-        self.arrange(controls, [self.image, self.bars])
+        self.place = self.touchable(self.image, self._cover)
+        self.place.lay(PLACES, PLACES)
+        self.arrange(controls, [self.place, self.bars])
         self.attempt(self._new_picture)
 
     def _state(self) -> Mapping[str, object]:
@@ -111,6 +118,14 @@ class PredictionExplorer(Explorer):
 
     def _change(self) -> Change:
         return Change(**{name: control.value for name, control in self.changes.items()})
+
+    def _cover(self, number: int) -> None:
+        """Puts the grey square where the reader clicked; the square is made visible first, if it has no size yet."""
+        row, column = (round(100 * (at + 0.5) / PLACES) for at in divmod(number, PLACES))
+        self.changes["row"].value, self.changes["column"].value = row, column
+        if not self.changes["patch"].value:
+            self.changes["patch"].value = FIRST_PATCH
+        self._update()
 
     def _undo(self) -> None:
         for name, control in self.changes.items():
@@ -129,29 +144,58 @@ class PredictionExplorer(Explorer):
     def _update(self) -> None:
         crop = self._change().of(self._crop)
         chances = self._probabilities(crop)
-        top = np.argsort(-chances, kind="stable")[: self._top_k]
-        first, before = (self.pretrained.categories[int(values.argmax())] for values in (chances, self._before))
+        top = np.argsort(-chances, kind="stable")[: self._top_k].tolist()
         draw(self.image, crop, f"{self.picture.value} as the network sees it")
         self.bars.value = self._table(top, chances)
-        verdict = f"still <b>{escape(first)}</b>" if first == before else f"now <b>{escape(first)}</b>"
-        self.say(f"{escape(self.picture.value)}, unchanged: <b>{escape(before)}</b>; as shown: {verdict}.")
+        self.say(self._verdict(chances))
 
-    def _table(self, top: NDArray[np.intp], chances: NDArray[np.float32]) -> str:
-        """The likeliest labels as bars, with the change against the untouched picture in percentage points."""
-        rows = "".join(
-            _bar_row(self.pretrained.categories[i], float(chances[i]), float(self._before[i])) for i in top.tolist()
-        )
+    def _verdict(self, chances: NDArray[np.float32]) -> str:
+        """What was said of the untouched picture, whether that was right, and what is said now."""
+        first, before = int(chances.argmax()), int(self._before.argmax())
+        said = f"{self._named(before)} ({certainty(float(self._before[before]))}{self._judged(before)})"
+        now = f"{self._named(first)} ({certainty(float(chances[first]))})"
+        verdict = f"still {now}" if first == before else f"now {now}"
+        return f"{escape(self.picture.value)}, unchanged: {said}. As shown: {verdict}."
+
+    def _named(self, index: int) -> str:
+        return f"<b>{escape(in_words(self.pretrained.categories[index]))}</b>"
+
+    def _fitting(self) -> list[str] | None:
+        """The right labels; none where the network lacks them, ``None`` where nobody said what the picture shows."""
+        source = self.pictures.source()
+        if not isinstance(source, HeldOut | Sample):
+            return None
+        return fitting(source.kind if isinstance(source, HeldOut) else source.name, self.pretrained.categories)
+
+    def _judged(self, index: int) -> str:
+        right = self._fitting()
+        if right is None:
+            return ""
+        if not right:
+            return "; it has no label that fits"
+        return "; right" if self.pretrained.categories[index] in right else "; wrong"
+
+    def _table(self, top: list[int], chances: NDArray[np.float32]) -> str:
+        """The likeliest labels and the one that was first, as bars, with the change against the untouched picture."""
+        first, right = int(self._before.argmax()), self._fitting() or ()
+        rows = ""
+        for i in top if first in top else [*top, first]:
+            mark = " ✓" if self.pretrained.categories[i] in right else ""
+            label = in_words(self.pretrained.categories[i]) + mark
+            rows += _bar_row(label, float(chances[i]), float(self._before[i]), was_first=i == first)
         head = "".join(
             f'<th scope="col" style="text-align:left">{text}</th>' for text in ("label", "probability", "change")
         )
-        caption = f"<caption>{escape(self.pretrained.name)}: the {len(top)} likeliest labels</caption>"
+        marks = "orange: first before any change" + ("; ✓: right" if right else "")
+        caption = f"<caption>{escape(self.pretrained.name)}: the {len(top)} likeliest labels ({marks})</caption>"
         return f'<table style="width:100%">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _bar_row(label: str, chance: float, before: float) -> str:
+def _bar_row(label: str, chance: float, before: float, *, was_first: bool) -> str:
     change = round(100 * (chance - before), 1) + 0.0  # no "-0.0"
-    bar = f'<div style="background:{SKY};height:0.9em;width:{100 * chance:.1f}%;min-width:1px"></div>'
+    colour, weight = (VERMILLION, "bold") if was_first else (SKY, "normal")
+    bar = f'<div style="background:{colour};height:0.9em;width:{100 * chance:.1f}%;min-width:1px"></div>'
     return (
-        f'<tr><th scope="row" style="text-align:left;font-weight:normal">{escape(label)}</th>'
+        f'<tr><th scope="row" style="text-align:left;font-weight:{weight}">{escape(label)}</th>'
         f'<td style="width:45%">{bar}{chance:.1%}</td><td style="white-space:nowrap">{change:+.1f} points</td></tr>'
     )

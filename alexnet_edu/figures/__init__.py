@@ -19,9 +19,9 @@ from alexnet_edu.figures.inside import (
 )
 from alexnet_edu.figures.learning import learning_curve, relu_and_tanh
 from alexnet_edu.figures.plots import bars, curves, picture_grid, points
-from alexnet_edu.figures.predictions import top5_bars
+from alexnet_edu.figures.predictions import reliability, top5_bars
 from alexnet_edu.figures.shapes import field_growth, padded_corners, who_notices
-from alexnet_edu.figures.showing import Shown, show
+from alexnet_edu.figures.showing import Shown, show, wall
 
 __all__ = [
     "Shown",
@@ -42,6 +42,7 @@ __all__ = [
     "pipeline_steps",
     "points",
     "receptive_fields",
+    "reliability",
     "relu_and_tanh",
     "roofline",
     "show",
@@ -49,5 +50,6 @@ __all__ = [
     "top5_bars",
     "tower_filters",
     "tower_scores",
+    "wall",
     "who_notices",
 ]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape, unescape
+from pathlib import Path
 
 from matplotlib.figure import Figure
 from PIL import Image
 
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.figures.parts import DPI
+from alexnet_edu.labels import in_words
 
-__all__ = ["Shown", "show"]
+__all__ = ["Shown", "rendered", "show", "wall"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def show(picture: Figure | Image.Image | str, alt: str | None = None) -> Shown:
     alt = alt or (str(picture.get_label()) if isinstance(picture, Figure) else "")
     if not alt.strip():
         raise AlexNetError("Say what the picture tells: show(picture, alt='...').")
-    kind, data = _small_file(_rendered(picture) if isinstance(picture, Figure) else picture.convert("RGB"))
+    kind, data = _small_file(rendered(picture) if isinstance(picture, Figure) else picture.convert("RGB"))
     text = base64.b64encode(data).decode()
     return Shown(alt, f'<img alt="{escape(alt)}" style="max-width:100%" src="data:image/{kind};base64,{text}">')
 
@@ -68,15 +71,38 @@ def _between(text: str, start: str, end: str) -> str:
     return text.partition(start)[2].partition(end)[0]
 
 
-def _rendered(figure: Figure) -> Image.Image:
+def wall(pictures: Mapping[str, Path], shares: Mapping[str, float], title: str) -> Shown:
+    """Small WebP pictures with their labels, as many side by side as the window has room for.
+
+    Args:
+        pictures: from label to file.
+        shares: from label to a share from 0 to 1, written behind the label.
+        title: what the wall shows, and what the numbers mean.
+    """
+    parts = "".join(_on_wall(in_words(label), path, shares[label]) for label, path in pictures.items())
+    return Shown(
+        f"{title} {', '.join(map(in_words, pictures))}.",
+        f'<div style="font-size:11px;line-height:1.1"><p>{escape(title)}</p>{parts}</div>',
+    )
+
+
+def _on_wall(label: str, path: Path, share: float) -> str:
+    data, label = base64.b64encode(path.read_bytes()).decode(), escape(label)
+    style = "display:inline-block;width:66px;margin:1px;vertical-align:top"
+    image = f'<img alt="{label}" width=58 src="data:image/webp;base64,{data}">'
+    return f'<span style="{style}">{image}<br>{label} {share:.2f}</span>'
+
+
+def rendered(figure: Figure) -> Image.Image:
+    """A figure as a picture, at the size that it has on the screen."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
     return Image.open(buffer).convert("RGB")
 
 
 def _small_file(picture: Image.Image) -> tuple[str, bytes]:
-    """PNG with a palette or JPEG, whichever is smaller: plots and tiles give the first, photos the second."""
-    png, jpeg = io.BytesIO(), io.BytesIO()
+    """PNG with a palette or WebP, whichever is smaller: plots and tiles give the first, photos the second."""
+    png, webp = io.BytesIO(), io.BytesIO()
     picture.quantize(256, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
-    picture.save(jpeg, "JPEG", quality=82, subsampling=0)
-    return min(("png", png.getvalue()), ("jpeg", jpeg.getvalue()), key=lambda pair: len(pair[1]))
+    picture.save(webp, "WEBP", quality=50, method=6)
+    return min(("png", png.getvalue()), ("webp", webp.getvalue()), key=lambda pair: len(pair[1]))
