@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alexnet_edu.check import nb01, nb08
+from alexnet_edu.intervals import smallest_effect
 from alexnet_edu.layers import LocalResponseNorm
 from alexnet_edu.museum import NETWORK_145
 
@@ -39,6 +40,32 @@ def scaled_rows(features: Tensor, chosen: list[int]) -> Tensor:
     mean = sum(features[i] for i in chosen) / len(chosen)
     length = sum(((features[i] - mean) ** 2).sum() ** 0.5 for i in chosen) / len(chosen)
     return torch.stack([(row - mean) / length for row in features])
+
+
+def misled_by_count(values: list[float]) -> float:
+    positive = sum(values) > 0
+    return sum((value <= 0) if positive else (value >= 0) for value in values) / len(values)
+
+
+def interval_by_hand(values: list[float]) -> list[float]:
+    n, mean = len(values), sum(values) / len(values)
+    error = (sum((value - mean) ** 2 for value in values) / (n - 1) / n) ** 0.5
+    limit = {3: 4.302653, 6: 2.570582}[n]
+    return [mean - limit * error, mean + limit * error]
+
+
+def seeds_by_doubling(deviation: float, effect: float) -> int:
+    high = 2
+    while smallest_effect(deviation, high) > effect:
+        high *= 2
+    return min(n for n in range(2, high + 1) if smallest_effect(deviation, n) <= effect)
+
+
+def holm_by_ranks(chances: list[float]) -> list[float]:
+    order = np.argsort(chances, kind="stable")
+    factors = len(chances) - np.arange(len(chances))
+    lifted = np.minimum(1, np.maximum.accumulate(np.array(chances)[order] * factors))
+    return [float(lifted[list(order).index(i)]) for i in range(len(chances))]
 
 
 def conv_cost(
@@ -334,6 +361,11 @@ RIGHT: dict[str, list[Answers]] = {
         (lambda p, h: p * (1 - p) * (1.96 / h) ** 2,),
         (lambda p, h: ceil(p * (1 - p) * (1.96 / h) ** 2),),
     ],
+    "nb11.paired": [(lambda a, b: [(a[k] - b[k]) * 100 for k in sorted(set(a) & set(b))],)],
+    "nb11.misled": [(misled_by_count,)],
+    "nb11.interval": [(interval_by_hand,)],
+    "nb11.seeds_needed": [(seeds_by_doubling,)],
+    "nb11.raised": [(holm_by_ranks,)],
 }  # fmt: skip
 
 WRONG: dict[str, list[tuple[Answers, str]]] = {
@@ -459,6 +491,11 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
     "nb10.learning": [((lambda layers, last: layers,), "3 values are wanted")],
     "nb10.standardised": [((lambda features, chosen: features,), "Which rows decide")],
     "nb10.at_stake": [((lambda p, h: 100,), "How wide is the interval")],
+    "nb11.paired": [((lambda a, b: [],), "values are wanted")],
+    "nb11.misled": [((lambda v: 0.4,), "On which side of 0")],
+    "nb11.interval": [((lambda v: (0.0, 1.0),), "give or take the limit")],
+    "nb11.seeds_needed": [((lambda d, e: 8,), "Try n from 2 upwards")],
+    "nb11.raised": [((lambda p: [x / 2 for x in p],), "multiply by how many are left")],
     "nb08.evidence": [
         ((nb08.EVIDENCE | {"b": "log"},), "Look again at b"),
         ((dict.fromkeys("abcdefg", "code"),), "2 of 7 are right. Look again at b"),

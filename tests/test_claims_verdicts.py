@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +12,8 @@ import pytest
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.intervals import holm
 from alexnet_edu.train.claims.arms import ARMS, BASE, TASKS
-from alexnet_edu.train.claims.runs import JUDGE, Run
-from alexnet_edu.train.claims.verdicts import CLAIMS, OUTCOMES, differences, findings, sentence, table
+from alexnet_edu.train.claims.runs import JUDGE, Run, best_rates, committed_runs, measured
+from alexnet_edu.train.claims.verdicts import CLAIMS, OUTCOMES, WANTED, differences, findings, sentence, table
 
 LRN = next(claim for claim in CLAIMS if claim.name == "LRN")
 
@@ -80,3 +82,75 @@ def test_the_table_says_what_could_have_been_seen_before_what_was() -> None:
     found = table(findings(made_up({"no LRN": 2.0}, range(1, 13), scatter=0.3)))
     assert list(found.header).index("visible") < list(found.header).index("here")
     assert found.rows[0][1] == "LRN" and found.rows[0][-1] == "agrees"
+
+
+def test_a_rate_at_the_edge_of_its_grid_is_marked() -> None:
+    runs = made_up({"no LRN": 2.0}, range(1, 13), scatter=0.3)
+    (inside,) = findings(runs)
+    assert not inside.at_edge
+    last = max(TASKS["cifar10"].rates)
+
+    def at_last(run: Run) -> Run:
+        """Without LRN, the last rate is the best one and the one that was measured."""
+        if run.arm != "no LRN":
+            return run
+        return replace(run, select=abs(run.rate - last)) if run.seed == JUDGE else replace(run, rate=last)
+
+    moved = [at_last(run) for run in runs]
+    (edge,) = findings(moved)
+    assert (
+        edge.at_edge and str(table([edge]).rows[0][-1]) == "agrees*" and "last that was tried" in sentence("LRN", moved)
+    )
+
+
+COMMITTED_RUNS = committed_runs()
+
+
+def test_committed_runs_are_complete_pairs_at_rates_chosen_from_whole_grids() -> None:
+    rates = best_rates(COMMITTED_RUNS)
+    assert rates.keys() == {(task, arm) for task in TASKS for arm in ARMS}
+    assert len(measured(COMMITTED_RUNS)) == sum(run.seed != JUDGE for run in COMMITTED_RUNS)
+    for task in WANTED:
+        for claim in CLAIMS:
+            assert len(differences(COMMITTED_RUNS, claim, task)) >= 8
+    assert all(
+        0 <= error <= 1 for run in COMMITTED_RUNS for error in (*run.curve, run.select, run.trained, run.test or 0)
+    )
+    assert all(run.machine for run in COMMITTED_RUNS)
+
+
+def test_the_table_of_the_committed_runs_by_another_way() -> None:
+    """Every interval and every corrected p value again, with arrays and from the lines of the files."""
+    limit = {9: 2.262, 10: 2.228}
+    raised = []
+    for row in findings(COMMITTED_RUNS):
+        arms = []
+        for arm in (row.claim.arm, BASE):
+            own = {
+                run.seed: run for run in COMMITTED_RUNS if (run.task, run.arm) == (row.task, arm) and run.seed != JUDGE
+            }
+            arms.append(own)
+        seeds = sorted(arms[0].keys() & arms[1].keys())
+        outcomes: dict[str, Callable[[Run], Any]] = {
+            "error": lambda run: run.test,
+            "gap": lambda run: (run.test or 0) - run.trained,
+            "learning": lambda run: np.mean(run.curve),
+            "early": lambda run: np.mean(run.curve[: len(run.curve) // 4]),
+        }
+        outcome = outcomes[row.claim.outcome]
+        values = 100 * np.array([outcome(arms[0][seed]) - outcome(arms[1][seed]) for seed in seeds])
+        half = limit[len(values) - 1] * values.std(ddof=1) / len(values) ** 0.5
+        assert (row.effect.low, row.effect.high) == pytest.approx(
+            (values.mean() - half, values.mean() + half), abs=0.01
+        )
+        raised.append(row.effect.p)
+    ranked = np.maximum.accumulate(np.sort(raised) * (len(raised) - np.arange(len(raised)))).clip(max=1)
+    assert sorted(row.p for row in findings(COMMITTED_RUNS)) == pytest.approx(sorted(ranked))
+    print(table(findings(COMMITTED_RUNS)))
+
+
+def test_at_least_seven_claims_of_the_paper_have_intervals_on_both_data_sets() -> None:
+    for task in WANTED:
+        assert sum(bool(row.claim.says) for row in findings(COMMITTED_RUNS) if row.task == task) >= 7
+    for claim in CLAIMS:
+        assert len(sentence(claim.name).splitlines()) == len(WANTED)

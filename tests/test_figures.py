@@ -50,6 +50,13 @@ FIGURES: dict[str, tuple[Callable[..., Figure], bool]] = {
         lambda **kw: figures.curves([1, 2], {"a": [1, 2]}, title="Times", xlabel="batch", ylabel="ms", **kw),
         True,
     ),
+    "scatter": (lambda **kw: figures.scatter({"a": [1.0, 2.0]}, title="Runs", xlabel="points", **kw), True),
+    "effects": (
+        lambda **kw: figures.effects(
+            {"a": (-1, 0.5, 2)}, title="Effects", xlabel="points", verdicts={"a": "agrees"}, marks={"a": 1}, **kw
+        ),
+        True,
+    ),
     "cost": (lambda **kw: figures.cost_bars(layer_table(get_spec("paper")), **kw), True),
     "history": (lambda **kw: figures.ilsvrc_history(RESULTS, **kw), True),
     "error budget": (

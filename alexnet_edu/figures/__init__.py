@@ -5,6 +5,7 @@ figure knows its own description; ``show(figure)`` puts picture and description 
 subject, ``parts`` for what they share.
 """
 
+from alexnet_edu.figures.claims import effects, scatter
 from alexnet_edu.figures.costs import cost_bars, model_map, roofline
 from alexnet_edu.figures.handmade import pipeline_steps
 from alexnet_edu.figures.history import error_budget, growth, ilsvrc_history
@@ -28,6 +29,7 @@ __all__ = [
     "bars",
     "cost_bars",
     "curves",
+    "effects",
     "error_budget",
     "feature_map_grid",
     "field_growth",
@@ -45,6 +47,7 @@ __all__ = [
     "reliability",
     "relu_and_tanh",
     "roofline",
+    "scatter",
     "show",
     "strongest_map_grid",
     "top5_bars",

@@ -12,7 +12,7 @@ from alexnet_edu.errors import AlexNetError
 from alexnet_edu.intervals import Estimate, estimate, holm, smallest_effect
 from alexnet_edu.tables import Table
 from alexnet_edu.train.claims.arms import BASE, TASKS
-from alexnet_edu.train.claims.runs import Run, committed_runs, measured
+from alexnet_edu.train.claims.runs import Run, best_rates, committed_runs, measured
 
 __all__ = ["CLAIMS", "LEVEL", "OUTCOMES", "Claim", "Finding", "differences", "findings", "sentence", "table"]
 
@@ -96,6 +96,7 @@ class Finding:
         effect: mean difference over seeds, with its interval.
         visible: the smallest effect that so many seeds would show four times in five, within this family.
         p: after Holm's correction for all rows.
+        rates: the chosen ones, without the choice and with it.
     """
 
     claim: Claim
@@ -103,6 +104,13 @@ class Finding:
     effect: Estimate
     visible: float
     p: float
+    rates: tuple[float, float]
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether either rate is the first or last of its grid, so that a better one may lie outside."""
+        grid = TASKS[self.task].rates
+        return any(rate in (min(grid), max(grid)) for rate in self.rates)
 
     @property
     def verdict(self) -> str:
@@ -133,8 +141,9 @@ def findings(runs: Collection[Run], tasks: Iterable[str] = WANTED, claims: Itera
     found = {(claim, task): list(differences(runs, claim, task).values()) for task in tasks for claim in claims}
     effects = {key: estimate(values) for key, values in found.items() if len(values) >= FEWEST}
     raised = holm([effect.p for effect in effects.values()])
+    rates = best_rates(runs)
     return [
-        Finding(claim, task, effect, _visible(effect, len(effects)), p)
+        Finding(claim, task, effect, _visible(effect, len(effects)), p, (rates[task, claim.arm], rates[task, BASE]))
         for ((claim, task), effect), p in zip(effects.items(), raised, strict=True)
     ]
 
@@ -157,7 +166,8 @@ def table(rows: Iterable[Finding]) -> Table:
         "95 % interval",
         "verdict",
     ]
-    return Table(header, [_line(row) for row in rows], "Points of error that leaving a choice out costs", left=5)
+    caption = "Points of error that leaving a choice out costs. *: a chosen rate is the last that was tried"
+    return Table(header, [_line(row) for row in rows], caption, left=5)
 
 
 def _line(row: Finding) -> list[object]:
@@ -166,7 +176,7 @@ def _line(row: Finding) -> list[object]:
         claim.section, claim.name, OUTCOMES[claim.outcome][1],
         "-" if not claim.says else claim.says if claim.points is None else f"+{claim.points:g}, one run each",
         row.task, effect.number, f"{row.visible:.1f}", f"{effect.mean:+.1f}",
-        f"{effect.low:+.1f} to {effect.high:+.1f}", row.verdict,
+        f"{effect.low:+.1f} to {effect.high:+.1f}", row.verdict + "*" * row.at_edge,
     ]  # fmt: skip
 
 
@@ -193,7 +203,8 @@ def sentence(name: str, runs: Collection[Run] | None = None) -> str:
 def _told(row: Finding) -> str:
     effect, claim = row.effect, row.claim
     paper = "" if claim.points is None else f" (the paper: {claim.points:+g} from one network each)"
+    edge = " (a chosen rate is the last that was tried)" if row.at_edge else ""
     return (
         f"{claim.name}, {TASKS[row.task].title}: without it {OUTCOMES[claim.outcome][1]} {effect.mean:+.1f} points, "
-        f"{effect.low:+.1f} to {effect.high:+.1f}, {effect.number} seeds{paper}: {row.verdict}."
+        f"{effect.low:+.1f} to {effect.high:+.1f}, {effect.number} seeds{paper}: {row.verdict}{edge}."
     )
