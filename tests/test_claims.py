@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +335,10 @@ def _saved(what: str) -> tuple[int, int]:
     return getattr(layer_table(get_spec("ict1022")), what), getattr(layer_table(get_spec("paper")), what)
 
 
+def _asset(name: str) -> dict[str, Any]:
+    return dict(json.loads((ASSETS / name).read_text(encoding="utf-8")))
+
+
 SEVEN, FIVE, ISI = "SuperVision, 7", "SuperVision, 5", "ISI"
 PAPER = layer_table(get_spec("paper"))
 SMALL = layer_table(get_spec("small").with_classes(101))
@@ -375,6 +379,15 @@ COMPUTED |= {
     "small parameters": lambda _: SMALL.total_parameters,
     "small macs": lambda _: SMALL.total_macs,
     "top1": lambda key: _number(key, "top1"),
+    "also won": lambda row: float(HISTORY["also_won"][int(row)]["alexnet"]),
+    "others": lambda row: float(HISTORY["also_won"][int(row)]["others"]),
+    "handmade": lambda _: _asset("handmade.json")["test"]["top1"],
+    "small accuracy": lambda _: _asset("small.json")["acc@1"],
+    "held out": lambda _: len(_asset("held_out/index.json")["pictures"]),
+    "training pictures": lambda _: sum(
+        len((ASSETS / "splits" / f"caltech101_{part}.txt").read_text(encoding="utf-8").split())
+        for part in ("train", "val")
+    ),
 }
 
 
@@ -482,12 +495,15 @@ def test_the_starts_learn_in_the_order_of_the_pictures_share() -> None:
 # The history
 
 # Copies of results pages, and accounts of people or firms concerned.
-SECOND_HAND = {"copy", "one_copy", "schmidhuber", "museum_news", "caffe32"}
+SECOND_HAND = {
+    *("copy", "one_copy", "schmidhuber", "museum_news", "caffe32", "lenet5", "deng", "toronto", "decaf", "vgg"),
+    *("batchnorm", "collections", "makers"),
+}
 
 
 def test_history_has_sources() -> None:
     sources = HISTORY["sources"]
-    for entry in HISTORY["results"] + HISTORY["timeline"]:
+    for entry in chain(*(HISTORY[part] for part in ("results", "timeline", "collections", "processors"))):
         assert entry["source"] in sources
         assert entry["checked"] == (entry["source"] not in SECOND_HAND), "a star is for what was not read at its source"
     for number in HISTORY["numbers"]:
@@ -499,6 +515,9 @@ def test_history_is_in_order_and_plausible() -> None:
     years = [int(entry["date"][:4]) for entry in HISTORY["timeline"]]
     assert years == sorted(years)
     assert all(0 < r["error"] < 50 and r["kind"] in ("deep", "other") for r in HISTORY["results"])
+    for part in ("collections", "processors"):
+        assert [entry["year"] for entry in HISTORY[part]] == sorted(entry["year"] for entry in HISTORY[part])
+    assert all(entry["source"] in HISTORY["sources"] for entry in HISTORY["also_won"])
     assert len({n["id"] for n in HISTORY["numbers"]}) == len(HISTORY["numbers"])
 
 

@@ -18,6 +18,7 @@ from alexnet_edu.explorers import (
     BuildExplorer,
     FeatureMapExplorer,
     FilterExplorer,
+    LookupExplorer,
     PredictionExplorer,
     ReliabilityExplorer,
 )
@@ -30,6 +31,7 @@ from alexnet_edu.geometry import layer_table, receptive_field_box, trace
 from alexnet_edu.inference import predict
 from alexnet_edu.models import build_layer, get_model
 from alexnet_edu.palette import VERMILLION
+from alexnet_edu.tables import Table
 from alexnet_edu.variants import SPECS
 from alexnet_edu.weights import Preprocess, Pretrained, load_pretrained
 
@@ -600,6 +602,33 @@ def test_build_your_own_shows_windows_notes_and_goes_back() -> None:
     explorer.side.value = 40
     explorer.reset.click()
     assert "Everything fits" in explorer.message.value and explorer.side.value == 224
+
+
+# Things to look up
+
+
+def test_a_lookup_shows_the_answer_to_the_choices() -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def answer(first: str, second: int) -> str:
+        asked.append((first, second))
+        return f"<b>{first}, {second}</b>"
+
+    explorer = LookupExplorer(answer, {"One": ["a", "b"], "Two": [("three <", 3), ("four", 4)]}, {"One": "b"})
+    assert "<b>b, 3</b>" in explorer.shown.value
+    explorer.menus["Two"].value = 4
+    assert (
+        asked == [("b", 3), ("b", 4)] and "<b>b, 4</b>" in explorer.still() and "Two: <b>four</b>" in explorer.still()
+    )
+    explorer.menus["Two"].value = 3
+    assert "three &lt;" in explorer.still() and repr(explorer) == "LookupExplorer(One='b', Two=3)"
+
+
+def test_a_lookup_takes_what_shows_as_html_and_says_what_goes_wrong() -> None:
+    explorer = LookupExplorer(lambda n: Table(["twice"], [(2 * n if n else 1 / n,)]), {"n": [1, 0]})
+    assert "<td" in explorer.shown.value and not explorer.message.value
+    explorer.menus["n"].value = 0
+    assert 'role="alert"' in explorer.message.value and "ZeroDivisionError" in explorer.message.value
 
 
 # All of them

@@ -11,6 +11,7 @@ from alexnet_edu.explorers.build import BuildExplorer
 from alexnet_edu.explorers.calibration import ReliabilityExplorer
 from alexnet_edu.explorers.dropout import DropoutExplorer
 from alexnet_edu.explorers.filters import FilterExplorer
+from alexnet_edu.explorers.lookup import LookupExplorer
 from alexnet_edu.explorers.maps import FeatureMapExplorer
 from alexnet_edu.explorers.normalisation import NormalisationExplorer
 from alexnet_edu.explorers.prediction import PredictionExplorer
@@ -23,6 +24,7 @@ __all__ = [
     "DropoutExplorer",
     "FeatureMapExplorer",
     "FilterExplorer",
+    "LookupExplorer",
     "NormalisationExplorer",
     "PoolingExplorer",
     "PredictionExplorer",

@@ -27,17 +27,17 @@ def pipeline_steps(
         words: ``(patch rows, patch columns)``, the number of each patch's word.
         count: how many words there are.
     """
-    figure = new_figure(11, 4.7)
+    figure = new_figure(7.8, 3.5)
     grid = figure.add_gridspec(2, 4, height_ratios=(1.9, 1))
     first, second, third, fourth = (figure.add_subplot(grid[0, i]) for i in range(4))
     first.imshow(grey, cmap="gray", vmin=0, vmax=1)
     bare(first, "1 the photo in grey")
     second.imshow(strength, cmap="gray_r")
-    bare(second, "2 gradients: how fast grey changes")
+    bare(second, "2 how fast grey changes")
     _draw_directions(third, cells)
-    bare(third, "3 their directions, counted by cell")
+    bare(third, "3 directions, by cell")
     fourth.imshow(words, cmap="nipy_spectral", vmin=0, vmax=count, interpolation="nearest")
-    bare(fourth, "4 each patch's visual word (a colour)")
+    bare(fourth, "4 each patch's word")
     below = figure.add_subplot(grid[1, :])
     below.bar(np.arange(count), np.bincount(words.ravel(), minlength=count), color=BLUE, width=1.0)
     tidy(below, "5 all that is kept: how often each word occurs", xlabel="visual word", ylabel="patches")

@@ -23,7 +23,7 @@ def ilsvrc_history(results: Sequence[Mapping[str, Any]], *, ax: Axes | None = No
             ``"other"``) and, if it is to be named, ``named`` (true).
         ax: axes to draw on.
     """
-    figure, ax = axes_for(ax, 8.5, 4.6)
+    figure, ax = axes_for(ax, 8, 4)
     looks = {"other": ("hand-made features", GREY, "s"), "deep": ("deep network", VERMILLION, "o")}
     for kind, (label, colour, marker) in looks.items():
         entries = [entry for entry in results if entry["kind"] == kind]
@@ -38,7 +38,9 @@ def ilsvrc_history(results: Sequence[Mapping[str, Any]], *, ax: Axes | None = No
     for entry in sorted(named, key=lambda entry: entry["error"]):
         year, error = int(entry["year"]), float(entry["error"])
         up = max(error + (0.4 if year % 2 else 1.4), ceiling.get(year, 0.0))  # labels of one year do not overlap
-        ax.text(year + 0.12, up, f"{entry['team']} {error:.1f}", fontsize=9)
+        crowded = any(e["year"] == year + 1 and abs(e["error"] - up) < 1 for e in results)  # no room to the right
+        left, low, ha, va = (-0.12, error - 0.6, "right", "top") if crowded else (0.12, up, "left", "baseline")
+        ax.text(year + left, low, f"{entry['team']} {error:.1f}", fontsize=9, ha=ha, va=va)
         ceiling[year] = up + 1.6
     ax.set_ylim(0, None)
     ax.set_xlim(min(best) - 0.3, max(best) + 1)
@@ -56,24 +58,24 @@ def growth(pictures: Sequence[Mapping[str, Any]], machines: Sequence[Mapping[str
         pictures: one mapping a collection with ``year``, ``name`` and ``value`` (how many pictures).
         machines: one mapping a processor with ``year``, ``name`` and ``value`` (FLOP/s, multiplications and additions).
     """
-    figure = new_figure(10, 4.6)
+    figure = new_figure(8.6, 3.8)
     halves = (
-        (pictures, BLUE, "o", "Labelled pictures to learn from", "pictures"),
+        (pictures, BLUE, "o", "Labelled images to learn from", "images"),
         (machines, VERMILLION, "s", "Arithmetic of one processor", "FLOP/s at most"),
     )
     for ax, (entries, colour, marker, title, unit) in zip(figure.subplots(1, 2), halves, strict=True):
         years, values = [entry["year"] for entry in entries], [entry["value"] for entry in entries]
         ax.plot(years, values, marker, color=colour, markersize=8)
         for place, entry in enumerate(entries):  # names above and below in turn, so that neighbours do not meet
-            beside = (0, -15 if place % 2 else 9)
+            beside, side = ((0, -15 if place % 2 else 9), "center") if entry["year"] < 2010 else ((-9, -3), "right")
             at = (entry["year"], entry["value"])
-            ax.annotate(entry["name"], at, beside, textcoords="offset points", ha="center", fontsize=9)
+            ax.annotate(entry["name"], at, beside, textcoords="offset points", ha=side, fontsize=9)
         ax.axvline(2012, color=GREY, linestyle=":")
-        ax.set(yscale="log", xlim=(1995, 2014), ylim=(min(values) / 3, max(values) * 4))
+        ax.set(yscale="log", xlim=(1993, 2014), ylim=(min(values) / 3, max(values) * 4))
         ax.xaxis.set_major_locator(MultipleLocator(4))
         tidy(ax, title, xlabel="year (dotted: 2012)", ylabel=f"{unit}, logarithmic")
     ends = "; ".join(f"{entries[0]['name']} to {entries[-1]['name']}" for entries, *_ in halves)
-    return described(figure, f"Labelled pictures and arithmetic of one processor over the years, logarithmic: {ends}.")
+    return described(figure, f"Labelled images and arithmetic of one processor over the years, logarithmic: {ends}.")
 
 
 def error_budget(
