@@ -1,6 +1,7 @@
 """The atlas: how it is made, on one unit, and what is stored."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from alexnet_edu.features import feature_maps, top_patches
 from alexnet_edu.images import held_out_images
-from alexnet_edu.weights import Pretrained, load_pretrained
+from alexnet_edu.inference import class_probabilities
+from alexnet_edu.weights import ASSETS, Pretrained, load_pretrained
 from experiments import atlas
 
 
@@ -93,3 +95,46 @@ def test_shares_add_up_and_keep_to_their_tower(small: Pretrained, few: Tensor) -
     row = small.model.get_parameter("fc8.weight").detach()[3] * sizes["drop7"]
     assert atlas.strengths(small, "fc8", sizes)[3, 11].item() == pytest.approx((row[11] / row.abs().sum()).item())
     assert atlas.strongest(torch.tensor([[0.5, 0.0, -0.4996, 0.0004]])) == [[[0, 500], [2, -500]]]
+
+
+# --- what is stored
+
+
+@pytest.fixture(scope="module")
+def stored() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((atlas.FOLDER / "atlas.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_the_atlas_is_of_the_embedded_network_and_complete(small: Pretrained, stored: dict[str, Any]) -> None:
+    assert stored["made"]["weights"].endswith(sha256((ASSETS / "small.safetensors").read_bytes()).hexdigest())
+    assert stored["photos"] == [f"{photo.kind}/{photo.path.name}" for photo in held_out_images()]
+    assert tuple(stored["layers"]) == atlas.LAYERS
+    for layer, told in stored["layers"].items():
+        count = atlas.units_of(small, layer)
+        assert list(told["units"]) == [str(unit) for unit in range(count)]
+        assert told["window"] == atlas.window(small, layer)
+        with Image.open(atlas.FOLDER / f"{layer}.webp") as sheet:
+            assert sheet.size == atlas.blank(count).size and sheet.mode == "RGB"
+    assert sum(path.stat().st_size for path in atlas.FOLDER.iterdir()) < 15e6
+
+
+def test_what_is_stored_is_what_is_computed(small: Pretrained, stored: dict[str, Any]) -> None:
+    """One channel's patches on all photos, and the connections of a layer."""
+    photos = torch.stack([small.preprocess(photo) for photo in held_out_images()])
+    (own,) = atlas.patches(small, "conv5", [7], photos)
+    told = stored["layers"]["conv5"]["units"]["7"]
+    assert [patch[3] for patch in told["patches"]] == pytest.approx([patch[3] for patch in own], abs=0.05)
+    assert told["patches"][0][:3] == own[0][:3]
+    shares = atlas.strengths(small, "conv5", atlas.map_sizes(small, photos))
+    assert told["from"] == [[unit, pytest.approx(share, abs=1)] for unit, share in atlas.strongest(shares[7:8])[0]]
+
+
+def test_the_network_knows_what_it_is_shown(small: Pretrained) -> None:
+    """The pictures of most classes, small as they are stored, are still taken for these classes."""
+    with Image.open(atlas.FOLDER / "fc8.webp") as sheet:
+        corners = [atlas.place(unit) for unit in range(len(small.categories))]
+        pictures = [sheet.crop((left, top, left + atlas.TILE, top + atlas.TILE)) for left, top in corners]
+    x = torch.stack([small.preprocess(picture) for picture in pictures])
+    answers = torch.cat([class_probabilities(small.model, batch) for batch in x.split(32)]).argmax(1)
+    assert answers.eq(torch.arange(len(answers))).float().mean() > 0.5
