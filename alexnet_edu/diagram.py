@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import pairwise
 
 from alexnet_edu.geometry import LayerInfo, layer_table
 from alexnet_edu.palette import CYCLE, GREY, INK, by
 from alexnet_edu.specs import Conv, Layer, Linear, MaxPool, Shape, Spec
 
-__all__ = ["architecture_svg"]
+__all__ = ["architecture_svg", "fields_across"]
 
 # Screen pixels per unit of what is drawn. Depth is foreshortened: DEPTH is the step to the right and up per pixel.
 HEIGHT, MAPS, UNITS = 2.0, 0.42, 0.05
@@ -329,6 +330,18 @@ def _stage_of(spec: Spec, stages: list[_Stage], layer: str | None) -> str:
         if candidate.name == layer:
             break
     return found
+
+
+def fields_across(spec: Spec) -> list[tuple[str, float]]:
+    """Where a click on the drawing means which layer: the drawn ones from left to right, each
+    with the width of its field.
+
+    Widths are in units of the drawing, which is as wide as their sum. The input belongs to the first layer's field.
+    """
+    blocks, right = _placed(_stages(spec))
+    stages = [stage for block in blocks for stage in block if stage.layer]
+    edges = [0.0, *((one.x + one.width + other.x) / 2 for one, other in pairwise(stages)), right]
+    return [(stage.name, high - low) for stage, (low, high) in zip(stages, pairwise(edges), strict=True)]
 
 
 def architecture_svg(spec: Spec, *, highlight: str | None = None) -> str:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from alexnet_edu import tiles
+from alexnet_edu.diagram import fields_across
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.explorers import (
     ArchitectureExplorer,
@@ -539,6 +540,22 @@ def test_architecture_shows_the_formulas_the_field_and_the_costs_of_a_layer(laye
     same = (bright == whole).all(axis=2)
     assert same[top:bottom, left:right].all()
     assert same.mean() < 0.05 + (bottom - top) * (right - left) / side**2, "darker where it does not look"
+
+
+@pytest.mark.parametrize("variant", SPECS)
+def test_a_click_on_the_drawing_chooses_the_layer_that_is_drawn_there(variant: str) -> None:
+    explorer = ArchitectureExplorer(variant)
+    fields = fields_across(SPECS[variant])
+    width = float(re.findall(r'viewBox="0 \S+ (\S+) ', explorer.diagram.value)[0])
+    assert sum(size for _, size in fields) == pytest.approx(width, abs=0.1)
+    assert [name for name, _ in fields] == [
+        row.name
+        for row in layer_table(SPECS[variant])
+        if row.kind in ("Conv", "Linear") or (len(row.output_shape) == 3 and row.output_shape != row.input_shape)
+    ]
+    for number, (name, _) in enumerate(fields):
+        explorer._drawing.touch(number)
+        assert explorer.layer.value == name and f"<b>{name}</b>" in explorer.message.value
 
 
 # Build your own

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image, ImageOps
 
-from alexnet_edu.diagram import architecture_svg
+from alexnet_edu.diagram import architecture_svg, fields_across
 from alexnet_edu.explorers.widgets import Explorer, draw, field_of, image_view, menu, offer, scrolling
 from alexnet_edu.figures import show
 from alexnet_edu.formulas import formulas
@@ -37,11 +37,14 @@ class ArchitectureExplorer(Explorer):
         self.variant = menu("Network", [(s.title, name) for name, s in SPECS.items()], variant)
         self.layer = menu("Layer", [each.name for each in spec.layers], layer)
         self.diagram, self.table = (widgets.HTML(layout=widgets.Layout(width="100%")) for _ in range(2))
+        self._drawing = self.touchable(self.diagram, self._touched)
+        self._drawing.layout.min_width = "720px"  # below that its words cannot be read: it scrolls
         self.costs = widgets.HTML(layout=widgets.Layout(flex="1 1 300px", width="auto", min_width="0"))
         self.photo = image_view(300, sharp=False)
         self.on_change(self.variant, self._new_variant)
         self.on_change(self.layer, self._update)
-        self.arrange([self.variant, self.layer], [self.diagram, self.photo, self.costs, self.table])
+        scroll = widgets.Box([self._drawing], layout=widgets.Layout(width="100%", overflow="auto"))
+        self.arrange([self.variant, self.layer], [scroll, self.photo, self.costs, self.table])
         self.attempt(self._new_variant)
 
     def _state(self) -> Mapping[str, object]:
@@ -51,8 +54,15 @@ class ArchitectureExplorer(Explorer):
         drawing = architecture_svg(get_spec(self.variant.value), highlight=self.layer.value)
         return f"{show(drawing).html}{super().still()}{self.costs.value}"
 
+    def _touched(self, number: int) -> None:
+        self.layer.value = fields_across(get_spec(self.variant.value))[number][0]
+        self._update()
+
     def _new_variant(self) -> None:
         spec = get_spec(self.variant.value)
+        widths = [width for _, width in fields_across(spec)]
+        self._drawing.lay(1, len(widths), widths=widths)
+        self._drawing.layout.max_width = f"{sum(widths):.0f}px"
         names, before = [each.name for each in spec.layers], self.layer.value
         offer(self.layer, names, before if before in names else names[0])
         table = layer_table(spec)._repr_html_()

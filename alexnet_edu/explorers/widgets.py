@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from html import escape
@@ -175,11 +175,12 @@ class Touchable(widgets.Box):  # type: ignore[misc]
         view.layout.max_width, view.layout.margin = "100%", "0"
         self.add_class(_TOUCH)
 
-    def lay(self, rows: int, columns: int, count: int = 0) -> None:
-        """Lays as many fields of one size over the view; the last row may have fewer."""
+    def lay(self, rows: int, columns: int, count: int = 0, widths: Sequence[float] = ()) -> None:
+        """Lays as many fields over the view, equally wide or as ``widths`` says; the last row may have fewer."""
         names = [str(number) for number in range(count or rows * columns)]
         self._laying = True  # new options choose the first of them
-        self._fields.layout.grid_template_columns = f"repeat({columns}, minmax(0, 1fr))"
+        each = " ".join(f"minmax(0, {width:.1f}fr)" for width in widths)
+        self._fields.layout.grid_template_columns = each or f"repeat({columns}, minmax(0, 1fr))"
         self._fields.layout.grid_template_rows = f"repeat({rows}, minmax(0, 1fr))"
         with self._fields.hold_sync():
             if list(self._fields.options) != names:
