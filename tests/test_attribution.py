@@ -184,7 +184,7 @@ def test_the_curves_by_hand(stranger: Functional) -> None:
     given = x.clone()
     down, up = deletion(stranger, x, [1, 2], maps, steps=3, fill=0.5), insertion(stranger, x, [1, 2], maps, steps=3)
     assert torch.equal(x, given)
-    blurred = gaussian_blur(x, [9, 9], [10.0, 10.0])
+    blurred = gaussian_blur(x, [15, 15], [10.0, 10.0])  # as far as the mirror reaches
     for picture, (values, target) in enumerate(zip(maps, [1, 2], strict=True)):
         for step in range(4):
             highest = sorted(range(81), key=lambda at, values=values: -values.flatten()[at])[: 27 * step]  # type: ignore[misc]
