@@ -257,6 +257,40 @@ def crossed(text: str) -> str:
     return change(change(text, "conv3a", inputs="pool2b"), "conv3b", inputs="pool2a")
 
 
+def score_gradient(scores: Any, x: Tensor, target: int) -> Tensor:
+    x = x.clone().requires_grad_(True)
+    scores(x)[:, target].sum().backward()
+    assert x.grad is not None
+    return x.grad
+
+
+def score_gradient_one_by_one(scores: Any, x: Tensor, target: int) -> Tensor:
+    return torch.cat([score_gradient(scores, one[None], target) for one in x])
+
+
+def path_gradient(gradient: Any, x: Tensor, start: Tensor, steps: int) -> Tensor:
+    places = [(2 * k + 1) / (2 * steps) for k in range(steps)]
+    return (x - start) * torch.stack([gradient((1 - t) * start + t * x) for t in places]).mean(0)
+
+
+def weighted_maps(maps: Tensor, grads: Tensor) -> Tensor:
+    weights = grads.flatten(2).mean(2)
+    return torch.einsum("nc,nchw->nhw", weights, maps).clamp(min=0)
+
+
+def spearman(a: Tensor, b: Tensor) -> float:
+    places = [{value: rank for rank, value in enumerate(sorted(each.tolist()))} for each in (a, b)]
+    squares = sum((places[0][x] - places[1][y]) ** 2 for x, y in zip(a.tolist(), b.tolist(), strict=True))
+    return 1 - 6 * squares / (len(a) * (len(a) ** 2 - 1))
+
+
+def shared_places(answers: Tensor, mask: Tensor, share: float) -> float:
+    count = round(share * answers.numel())
+    lowest = answers.flatten().sort(descending=True).values[count - 1]
+    top = answers >= lowest
+    return (top & mask).sum().item() / (top | mask).sum().item()
+
+
 WHAT_DIFFERS = {"networks", "data", "crops", "training pictures", "architecture"}
 VARIANTS = {"A": "ict1022", "B": "torchvision", "C": "d2l", "D": "paper", "E": "torchvision"}
 SHIFTS = {"conv1": 4, "pool1": 8, "conv2": 8, "pool2": 16, "conv5": 16}
@@ -323,6 +357,16 @@ RIGHT: dict[str, list[Answers]] = {
     "nb06.smallest_shifts": [(SHIFTS,), ({name: float(one) for name, one in SHIFTS.items()},)],
     "nb06.capture": [(recorder,)],
     "nb06.hide": [(hidden,)],
+    "nb09.gradient": [(score_gradient,), (score_gradient_one_by_one,)],
+    "nb09.integrated": [(path_gradient,)],
+    "nb09.guided": [(lambda saw, back: torch.where((saw > 0) & (back > 0), back, 0.0),), (lambda saw, back: back *
+                     (back > 0) * (saw > 0),)],
+    "nb09.cam": [(weighted_maps,)],
+    "nb09.rank_correlation": [(spearman,), (lambda a, b: np.corrcoef(a.argsort().argsort(),
+                               b.argsort().argsort())[0, 1],)],
+    "nb09.fooled": [(lambda x, g, e: torch.clip(x + e * torch.sign(g), 0, 1),), (lambda x, g, e: torch.where(
+        g > 0, x + e, x - e).clamp(0, 1),)],
+    "nb09.overlap": [(shared_places,)],
     "nb06.strongest": [(lambda m, c, k: m[:, c].amax((1, 2)).topk(k).indices,), (lambda m, c, k: sorted(
         range(len(m)), key=lambda i: -m[i, c].max())[:k],)],
     "nb07.summary": [
@@ -482,6 +526,13 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
     "nb08.update": [((lambda w, *n: w,), "2 values are wanted"), ((lambda w, v, g, *n: update(w, v, 2 * g, *n),),
      "Take numbers")],
     "nb08.blurred_parameters": [((60_000_000,), "Two layers change")],
+    "nb09.gradient": [((lambda s, x, t: 0 * x,), "Of which number")],
+    "nb09.integrated": [((lambda g, x, b, n: path_gradient(g, x, b, n + 1),), "At which places")],
+    "nb09.guided": [((lambda saw, back: saw * 0,), "Two things stop")],
+    "nb09.cam": [((lambda m, g: m.sum(1).relu(),), "How many weights")],
+    "nb09.rank_correlation": [((lambda a, b: a,), "a number is wanted")],
+    "nb09.fooled": [((lambda x, g, e: (x + 2 * e * g.sign()).clamp(0, 1),), "How far")],
+    "nb09.overlap": [((lambda a, m, s: shared_places(a, m, s / 2),), "How many places")],
     "nb10.head_size": [((lambda features, classes: features,), "how many numbers make one output")],
     "nb10.other_kinds": [
         ((lambda kinds, chosen: list(chosen),), "3 values are wanted"),

@@ -7,6 +7,7 @@ goes wrong is said in the explorer's message line, and the last good state stays
 """
 
 from alexnet_edu.explorers.architecture import ArchitectureExplorer
+from alexnet_edu.explorers.attribution import AttributionExplorer
 from alexnet_edu.explorers.build import BuildExplorer
 from alexnet_edu.explorers.calibration import ReliabilityExplorer
 from alexnet_edu.explorers.dropout import DropoutExplorer
@@ -19,6 +20,7 @@ from alexnet_edu.explorers.stepping import ConvolutionExplorer, PoolingExplorer
 
 __all__ = [
     "ArchitectureExplorer",
+    "AttributionExplorer",
     "BuildExplorer",
     "ConvolutionExplorer",
     "DropoutExplorer",

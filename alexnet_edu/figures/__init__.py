@@ -5,6 +5,7 @@ figure knows its own description; ``show(figure)`` puts picture and description 
 subject, ``parts`` for what they share.
 """
 
+from alexnet_edu.figures.attribution import agreement, map_table
 from alexnet_edu.figures.claims import effects, scatter
 from alexnet_edu.figures.costs import cost_bars, model_map, roofline
 from alexnet_edu.figures.handmade import pipeline_steps
@@ -26,6 +27,7 @@ from alexnet_edu.figures.showing import Shown, show, wall
 
 __all__ = [
     "Shown",
+    "agreement",
     "bars",
     "cost_bars",
     "curves",
@@ -38,6 +40,7 @@ __all__ = [
     "heat_over",
     "ilsvrc_history",
     "learning_curve",
+    "map_table",
     "model_map",
     "padded_corners",
     "picture_grid",
