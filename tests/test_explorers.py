@@ -16,6 +16,7 @@ from alexnet_edu.diagram import fields_across
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.explorers import (
     ArchitectureExplorer,
+    AttributionExplorer,
     BuildExplorer,
     FeatureMapExplorer,
     FilterExplorer,
@@ -704,3 +705,43 @@ def test_an_explorer_leaves_its_picture_where_nothing_runs(
         assert "application/vnd.jupyter.widget-view+json" in stored
     drawing = str(ArchitectureExplorer("torchvision", "conv4")._repr_mimebundle_()["text/html"])
     assert "conv4" in drawing and "data:image/svg+xml" in drawing
+
+
+# Attribution
+
+
+def test_attribution_follows_its_controls(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
+    explorer = AttributionExplorer(pretrained, pictures)
+    x = pretrained.preprocess(pictures["first"])[None]
+    likeliest = int(pretrained.model(x).argmax())
+    assert explorer.target.value == likeliest and len(explorer.target.options) == 5
+    seen = {explorer.left.value}
+    for control, value in (
+        (explorer.layer, "conv3"),
+        (explorer.target, explorer.target.options[1][1]),
+        (explorer.first, "saliency"),
+        (explorer.picture, "second"),
+        (explorer.shuffled, 3),
+    ):
+        control.value = value
+        assert explorer.left.value not in seen, control.description
+        assert explorer.first.value in explorer.left.tooltip and explorer.picture.value in explorer.left.tooltip
+        seen.add(explorer.left.value)
+    assert "with fc8 to fc6 shuffled" in explorer.message.value
+    assert np.array_equal(pixels(explorer.crop), rgb(pretrained.preprocess.crop(pictures["second"])))
+    explorer.second.value = "occlusion"
+    assert "occlusion" in explorer.right.tooltip and "alert" not in explorer.message.value
+
+
+def test_attribution_shuffles_a_copy_and_returns_to_the_trained_network(
+    pretrained: Pretrained, pictures: dict[str, Image.Image]
+) -> None:
+    before = {name: value.clone() for name, value in pretrained.model.state_dict().items()}
+    explorer = AttributionExplorer(pretrained, pictures)
+    trained = explorer.left.value
+    explorer.shuffled.value = explorer.shuffled.max
+    assert explorer.shuffled.max == 8 and explorer.left.value != trained
+    explorer.shuffled.value = 0
+    assert explorer.left.value == trained and "as trained" in explorer.message.value
+    assert all(torch.equal(value, before[name]) for name, value in pretrained.model.state_dict().items())
+    assert "shuffled=0" in repr(explorer) and explorer.still().count("<img") == 3

@@ -90,6 +90,14 @@ FIGURES: dict[str, tuple[Callable[..., Figure], bool]] = {
         True,
     ),
     "heat": (lambda: figures.heat_over(CROP, MAPS[0], title="Occlusion", label="drop"), False),
+    "map table": (
+        lambda: figures.map_table(CROP, {"one": MAPS[:2], "two": MAPS[2:4]}, ["a", "b"], title="Maps"),
+        False,
+    ),
+    "agreement": (
+        lambda **kw: figures.agreement(["fc8"], {"a": [(0.5, 0.4, 0.6)]}, title="Maps", unrelated=0.1, **kw),
+        True,
+    ),
     "maps and crop": (lambda: figures.feature_map_grid(MAPS, CROP, layer="relu1"), False),
 }
 

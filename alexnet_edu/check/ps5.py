@@ -11,7 +11,7 @@ from alexnet_edu.check.compare import as_tensor, same
 from alexnet_edu.check.exercises import Inputs, check, exercise, expect, whole
 from alexnet_edu.check.given import Spotlight
 
-__all__ = ["best_patch", "for_angles", "occlusion_drop", "shift_error", "spread", "two_sparsities"]
+__all__ = ["best_patch", "for_angles", "kept_order", "occlusion_drop", "shift_error", "spread", "two_sparsities"]
 
 
 def _limits(filters: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
@@ -250,3 +250,73 @@ def shift_error(hidden: bool) -> Iterable[Inputs]:
                 maps[:, :border], maps[:, -border:] = 9 + torch.rand(()), -9 - torch.rand(())
                 maps[:, :, :border], maps[:, :, -border:] = 9 + torch.rand(()), -9 - torch.rand(())
         yield before, after, cells, border
+
+
+def _ranked(maps: Tensor) -> Tensor:
+    return maps.flatten(1).argsort(1).argsort(1).double()
+
+
+def _kept(
+    before: Tensor, after: Tensor, *, order: Callable[[Tensor], Tensor] = _ranked, own: bool = False
+) -> tuple[float, float]:
+    """Correlations with the own map after and with others before; ``own`` counts a map among its others."""
+    one, two = (torch.nn.functional.normalize(x - x.mean(1, keepdim=True)) for x in (order(before), order(after)))
+    pairs, count = one @ one.T, len(one)
+    others = pairs.mean() if own else (pairs.sum() - pairs.trace()) / (count * (count - 1))
+    return float((one * two).sum(1).mean()), float(others)
+
+
+def _values(maps: Tensor) -> Tensor:
+    return maps.flatten(1).double()
+
+
+def _against_after(before: Tensor, after: Tensor) -> float:
+    pairs = torch.nn.functional.normalize(_ranked(before) - _ranked(before).mean(1, keepdim=True)) @ (
+        torch.nn.functional.normalize(_ranked(after) - _ranked(after).mean(1, keepdim=True)).T
+    )
+    return float((pairs.sum() - pairs.trace()) / (len(pairs) * (len(pairs) - 1)))
+
+
+@exercise(
+    "what a map keeps means something only beside what unrelated maps have in common.",
+    right=_kept,
+    hint=(
+        "Which two maps do you compare for each of the numbers?",
+        "With two pictures there is one own pair each, and one pair of others.",
+    ),
+    mistakes=[
+        (lambda b, a: _kept(b, a)[::-1], "Right numbers, wrong order: what is kept comes first."),
+        (
+            lambda b, a: _kept(b, a, order=_values),
+            "Those are correlations of the values, which a few large ones decide; take ranks.",
+        ),
+        (
+            lambda b, a: _kept(b, a, order=lambda maps: _values(maps).argsort(1).double()),
+            "`argsort` once gives the places in order, not each value's rank.",
+        ),
+        (
+            lambda b, a: (..., _kept(b, a, own=True)[1]),
+            "A map is no other map: leave each picture out of its own chance.",
+        ),
+        (
+            lambda b, a: (..., _against_after(b, a)),
+            "Chance compares maps of one network, the trained one: both of `before`.",
+        ),
+        (lambda b, a: (..., 0.0), "Unrelated maps do agree a little, since all have edges and a middle: measure it."),
+        (
+            lambda b, a: (
+                float(torch.corrcoef(torch.stack([_ranked(m.flatten()[None])[0] for m in (b, a)]))[0, 1]),
+                ...,
+            ),
+            "Rank within each picture; you ranked the pixels of all pictures together.",
+        ),
+    ],
+)
+def kept_order(hidden: bool) -> Iterable[Inputs]:
+    """Problem 7: mean rank correlation of maps with their own and with others' maps: ``(before, after)``."""
+    drawn = [(whole(2, 7), whole(3, 9), whole(3, 9)) for _ in range(5)]
+    for count, height, width in drawn if hidden else [(2, 4, 5), (5, 6, 6)]:
+        middle = torch.randn(height, width, dtype=torch.float64)  # what all maps have in common
+        before = (torch.randn(count, height, width, dtype=torch.float64) + middle).exp()
+        strength = 10.0 ** torch.arange(count)[:, None, None]  # pictures have their own scales
+        yield before * strength, (before + torch.randn_like(before)).pow(3) * strength.flip(0)

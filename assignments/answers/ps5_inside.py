@@ -217,6 +217,38 @@ def shift_with_minus_zero(before, after, cells, border):
     return ((now - was).abs().max() / was.abs().max()).item()
 
 
+def kept_by_loops(before, after):
+    def correlation(a, b):
+        a, b = a.flatten().tolist(), b.flatten().tolist()
+        first = {value: rank for rank, value in enumerate(sorted(a))}
+        second = {value: rank for rank, value in enumerate(sorted(b))}
+        squares = sum((first[x] - second[y]) ** 2 for x, y in zip(a, b, strict=True))
+        return 1 - 6 * squares / (len(a) * (len(a) ** 2 - 1))
+
+    count = len(before)
+    kept = sum(correlation(before[i], after[i]) for i in range(count)) / count
+    others = [correlation(before[i], before[j]) for i in range(count) for j in range(i)]
+    return kept, sum(others) / len(others)
+
+
+def kept_by_corrcoef(before, after):
+    import torch
+
+    ranks = [maps.flatten(1).argsort(1).argsort(1).double() for maps in (before, after)]
+    count = len(before)
+    table = torch.corrcoef(torch.cat(ranks))
+    among = table[:count, :count][~torch.eye(count, dtype=torch.bool)]
+    return table[:count, count:].diagonal().mean(), among.mean()
+
+
+def kept_without_chance(before, after):
+    return kept_by_corrcoef(before, after)[0]
+
+
+def kept_of_signs(before, after):
+    return (before.sign() * after.sign()).mean(), 0.5
+
+
 RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("best_patch", {"best_patch": patch_by_sign}),
     ("best_patch", {"best_patch": patch_pixel_by_pixel}),
@@ -230,6 +262,8 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("for_angles", {"for_angles": angles_row_by_row}),
     ("shift_error", {"shift_error": shift_by_columns}),
     ("shift_error", {"shift_error": shift_by_mask}),
+    ("kept_order", {"kept_order": kept_by_loops}),
+    ("kept_order", {"kept_order": kept_by_corrcoef}),
 ]
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
@@ -247,4 +281,6 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("for_angles", {"for_angles": angles_as_cosines}, "a tensor of shape"),
     ("shift_error", {"shift_error": shift_to_the_left}, "Which columns are in both"),
     ("shift_error", {"shift_error": shift_with_minus_zero}, "your code stopped"),
+    ("kept_order", {"kept_order": kept_without_chance}, "2 values are wanted"),
+    ("kept_order", {"kept_order": kept_of_signs}, "Which two maps"),
 ]
