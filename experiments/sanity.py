@@ -1,8 +1,8 @@
 """Whether maps look at the network: what notebook 09 says of each method, measured on 60 held-out photos.
 
 ``python -m experiments.sanity`` shuffles the embedded network from ``fc8`` down, compares every map before and after,
-deletes and inserts pixels, and writes ``alexnet_edu/assets/sanity.json``. Ten minutes on two cores. Each twenty photos
-have a shuffling of their own, so that what is said does not rest on one.
+deletes and inserts pixels, and writes ``alexnet_edu/assets/sanity.json``. Some minutes on two cores. Each twenty
+photos have a shuffling of their own, so that what is said does not rest on one.
 """
 
 from __future__ import annotations
