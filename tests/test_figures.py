@@ -91,7 +91,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], bool]] = {
     ),
     "heat": (lambda: figures.heat_over(CROP, MAPS[0], title="Occlusion", label="drop"), False),
     "map table": (
-        lambda: figures.map_table(CROP, {"one": MAPS[:2], "two": MAPS[2:4]}, ["a", "b"], title="Maps"),
+        lambda: figures.map_table(CROP, {"one": list(MAPS[:2]), "two": list(MAPS[2:4])}, ["a", "b"], title="Maps"),
         False,
     ),
     "agreement": (
