@@ -69,7 +69,8 @@ def map_table(
             ax.imshow(shown_map(values), cmap="viridis", vmin=0, vmax=1)
             bare(ax, column if place == 0 else "", fontsize=9)
     figure.suptitle(f"{title}\n(each map on its own scale: dark is little, yellow is much)", fontsize=10)
-    return described(figure, f"{title}: maps of {', '.join(maps)} for {', '.join(columns)}.")
+    names = ", ".join(columns).replace("\n", " ")
+    return described(figure, f"{title}: maps of {', '.join(maps)} for {names}.")
 
 
 def agreement(
