@@ -67,7 +67,7 @@ def map_table(
         )
         for column, ax, values in zip(columns, others, row, strict=True):
             ax.imshow(shown_map(values), cmap="viridis", vmin=0, vmax=1)
-            bare(ax, column if place == 0 else "", fontsize=9)
+            bare(ax, column if place == 0 else "", fontsize=8)
     figure.suptitle(f"{title}\n(each map on its own scale: dark is little, yellow is much)", fontsize=10)
     names = ", ".join(columns).replace("\n", " ")
     return described(figure, f"{title}: maps of {', '.join(maps)} for {names}.")
