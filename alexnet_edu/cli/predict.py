@@ -64,7 +64,7 @@ def bundled_photo() -> str:
     """The path of a photo of which both ImageNet's network and the embedded one know the kind, and says so."""
     from alexnet_edu.images import held_out_images
 
-    photo = held_out_images("dalmatian")[0]
+    photo = held_out_images("flamingo")[0]
     tell(f"No picture was given; here is a photo of a {photo.kind}, which the embedded network was not trained on.")
     return str(photo.path)
 
