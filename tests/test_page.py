@@ -13,6 +13,7 @@ from safetensors.torch import load, save_file
 import alexnet_edu.page as room
 from alexnet_edu.geometry import layer_table
 from alexnet_edu.images import load_image, sample_images
+from alexnet_edu.inference import class_probabilities, predict
 from alexnet_edu.labels import in_words
 from alexnet_edu.page import page_files, single_file
 from alexnet_edu.page.bundle import bundle
@@ -72,13 +73,29 @@ def test_known_pictures_are_test_pictures_and_say_where_they_come_from() -> None
 
 
 def test_the_first_picture_is_answered_rightly_and_mistakes_are_shown() -> None:
-    from alexnet_edu.inference import predict
-
     small = load_pretrained("small")
     known = [entry for entry in TOLD["pictures"] if entry.get("category")]
     answers = predict([FILES[entry["file"]] for entry in known], small, top_k=1)
     right = [answer.labels[0] == entry["category"] for answer, entry in zip(answers, known, strict=True)]
     assert right[0] and not all(right)
+
+
+def test_pictures_are_called_what_people_call_them_each_by_its_own_title() -> None:
+    titles = [entry["title"] for entry in TOLD["pictures"]]
+    assert len(set(titles)) == len(titles)
+    assert {"aeroplane", "aeroplane, photo 2", "motorbike", "cat"} <= set(titles)
+    assert not [title for title in titles if "_" in title]
+
+
+def test_the_tours_last_photo_tips_over_under_a_square_in_its_middle() -> None:
+    small = load_pretrained("small")
+    entry = next(one for one in TOLD["pictures"] if one["name"] == TOLD["tips_over"])
+    crop = small.preprocess.crop(load_image(FILES[entry["file"]]))
+    covered, middle, half = crop.copy(), crop.width // 2, 28
+    covered.paste((124, 116, 104), (middle - half, middle - half, middle + half, middle + half))
+    chances = class_probabilities(small.model, small.preprocess.batch([crop, covered]))
+    plain, under = (small.categories[number] for number in chances.argmax(1).tolist())
+    assert plain == entry["category"] != under
 
 
 def test_the_single_file_asks_nobody_for_anything() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import firefox
 import numpy as np
 import pytest
-from browsing import browser, executable, new_page, screenshot
+from browsing import SECONDS, browser, executable, new_page, screenshot
 from page_visits import served
 from PIL import Image
 
@@ -182,9 +182,9 @@ def test_every_change_does_something_and_can_be_undone(page: Any) -> None:
 
 
 def test_what_matters_is_a_map_over_the_photo(page: Any) -> None:
-    page.locator(".changes").evaluate("(details) => { details.open = true; }")
+    assert "are left" not in page.locator("#matters-said").inner_text()
     page.get_by_role("button", name="Find what matters").click()
-    page.locator("#matters-said", has_text="costs the label most").wait_for()
+    page.locator("#matters-said", has_text=re.compile(r"The photo has 93 %; with the square .* % are left")).wait_for()
     assert page.locator(".heat").is_visible()
     page.get_by_title("panda", exact=True).click()
     says(page, "panda")
@@ -200,12 +200,17 @@ def test_a_layer_a_channel_and_a_unit_are_found_and_linked(page: Any, small: Pre
     grid.click(position={"x": box["width"] * (2.5 / 16), "y": box["height"] * (4.5 / 12)})
     assert page.url.endswith("layer=relu3&channel=66")
     row, column = np.unravel_index(maps[66].argmax(), maps[66].shape)
-    assert page.locator(".said").inner_text().startswith(f"Row {row}, column {column}: {maps[66].max():.3g}.")
+    assert (
+        page.locator(".said")
+        .inner_text()
+        .startswith(f"At row {row}, column {column} of its map this channel has the value {maps[66].max():.3g}.")
+    )
     close = page.locator(".close canvas")
     close.focus()
     page.keyboard.press("ArrowDown")
     moved = min(12, row + 1)
-    said = f"Row {moved}, column {column}: {float(f'{maps[66][moved, column]:.3g}'):g}."
+    value = f"{float(f'{maps[66][moved, column]:.3g}'):g}"
+    said = f"At row {moved}, column {column} of its map this channel has the value {value}."
     page.locator(".said", has_text=said).wait_for()
     assert page.url.endswith(f"unit={moved}.{column}")
     field = layer_table(small.model.spec, 227)["relu3"].receptive_field
@@ -219,7 +224,7 @@ def test_a_layer_a_channel_and_a_unit_are_found_and_linked(page: Any, small: Pre
 
 def test_pointing_at_the_photo_frames_the_field_that_geometry_says(page: Any, small: Pretrained) -> None:
     page.evaluate("location.hash = '#photo=sunflower&layer=relu2&channel=5&unit=13.13'")
-    page.locator(".said", has_text="Row 13, column 13").wait_for()
+    page.locator(".said", has_text="At row 13, column 13").wait_for()
     top, left, bottom, right = receptive_field_box(small.model.spec, "relu2", 13, 13, 227)
     shown = np.asarray(Image.open(io.BytesIO(page.locator(".sees canvas").screenshot())).convert("RGB"), int)
     crop = small.preprocess.crop(FILES["pictures/sunflower.jpg"]).crop((left, top, right, bottom))
@@ -237,7 +242,8 @@ def test_what_excites_a_channel_leads_to_its_photo(page: Any, small: Pretrained)
     }
     order = sorted(strongest, key=lambda name: -strongest[name])[:6]
     buttons = page.locator(".exciting button")
-    assert buttons.locator("span").all_inner_texts() == [name.replace("_", " ") for name in order]
+    titles = {entry["name"]: entry["title"] for entry in TOLD["pictures"]}
+    assert buttons.locator("span").all_inner_texts() == [titles[name] for name in order]
     buttons.nth(1).click()
     page.wait_for_url(re.compile(f"photo={order[1]}&layer=relu5&channel=20&unit="))
 
@@ -256,7 +262,7 @@ def test_a_link_brings_everything_back(chromium: Any, address: str) -> None:
     assert page.locator("#layer-name").inner_text() == "conv2"
     assert page.locator(".steps [aria-pressed=true]").inner_text() == "normalised"
     assert page.locator(".channel .value").inner_text().lower() == "channel 77"
-    assert page.locator(".said").inner_text().startswith("Row 3, column 4:")
+    assert page.locator(".said").inner_text().startswith("At row 3, column 4 of its map")
     page.context.close()
 
 
@@ -351,7 +357,8 @@ def test_everything_fits_and_is_accessible(chromium: Any, address: str, width: i
 
 SMALL_TARGETS = """() => [...document.querySelectorAll("button, a, input, summary")]
   .filter((part) => part.offsetParent && !part.closest(".button, p") && !part.matches(".skip"))
-  .filter((part) => { const { width, height } = part.getBoundingClientRect(); return width < 24 || height < 20; })
+  .map((part) => part.closest("label") ?? part)
+  .filter((part) => { const { width, height } = part.getBoundingClientRect(); return width < 40 || height < 40; })
   .map((part) => part.outerHTML.slice(0, 100))"""
 
 
@@ -382,6 +389,53 @@ def test_the_tour_has_five_steps_that_name_the_ideas(page: Any) -> None:
     assert len(titles) == 5
     assert all(word in " ".join(titles) for word in ("filter", "channel", "receptive field"))
     assert page.evaluate("document.activeElement.textContent") == "Show me around"
+
+
+def test_the_tours_last_photo_tips_over_under_the_square(page: Any, small: Pretrained) -> None:
+    page.get_by_role("button", name="Show me around").click()
+    for _ in range(4):
+        page.locator("#tour .next").click()
+    told = next(entry for entry in TOLD["pictures"] if entry["name"] == TOLD["tips_over"])
+    page.locator(".truth", has_text=f"Unchanged it was {in_words(told['category'])}").wait_for()
+    assert page.locator(".verdict strong").inner_text() != in_words(told["category"])
+
+
+def test_a_touched_tile_shows_its_photo_although_that_is_out_of_sight(chromium: Any, address: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.set_default_timeout(SECONDS * 1000)
+    page.goto(f"{address}#layer=relu1")
+    ready(page)
+    peek = page.locator("#peek")
+    assert peek.is_hidden()
+    page.locator(".legend").scroll_into_view_if_needed()
+    page.evaluate("scrollBy(0, document.querySelector('.legend').getBoundingClientRect().top - 320)")
+    page.locator("#peek:visible").wait_for()
+    before = peek.screenshot()
+    box = page.locator(".grid canvas").bounding_box()
+    page.touchscreen.tap(box["x"] + 20, box["y"] + box["height"] - 20)
+    page.wait_for_timeout(400)
+    assert peek.screenshot() != before
+    peek.tap()
+    peek.wait_for(state="hidden")
+    assert 0 <= page.locator(".close canvas").bounding_box()["y"] < 844
+    context.close()
+
+
+def test_what_is_cut_at_the_side_says_so(chromium: Any, address: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.set_default_timeout(SECONDS * 1000)
+    page.goto(address)
+    ready(page)
+    page.locator("#network.more").wait_for()
+    page.locator("#network").evaluate("(box) => box.scrollTo({ left: 9999 })")
+    page.locator("#network.before:not(.more)").wait_for()
+    assert page.locator("#costs .swipe").is_hidden()
+    page.get_by_label("Compare with").select_option(index=1)
+    page.locator("#costs .drawing.more").wait_for()
+    assert page.locator("#costs .swipe").is_visible()
+    context.close()
 
 
 def test_reduced_motion_moves_nothing(chromium: Any, address: str) -> None:

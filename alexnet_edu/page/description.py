@@ -16,6 +16,11 @@ from alexnet_edu.variants import SPECS
 __all__ = ["describe"]
 
 _DATA_SETS = {"caltech101": "Caltech-101"}
+# What a network is, for those who don't know the others; elsewhere its title says it.
+_ABOUT = {
+    "small": "AlexNet with half as many filters in each layer, in two halves (towers) as the paper split it over two "
+    "graphics cards"
+}
 
 
 def describe(
@@ -42,6 +47,7 @@ def describe(
     return {
         "name": name,
         "title": spec.title,
+        "about": _ABOUT.get(spec.name, spec.title),
         "others": other_networks(spec),
         "layers": [_layer(layer, info) for layer, info in zip(sized.layers, table, strict=True)],
         "preprocess": dict(preprocess),

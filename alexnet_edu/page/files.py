@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def page_files(weights: str = "small", atlas: str | None = None) -> dict[str, by
     if atlas:
         description["atlas"] = atlas
     description["pictures"] = [entry for entry, _ in pictures]
+    description["tips_over"] = _index()["tips_over"]
     own = {
         str(path.relative_to(WEB).as_posix()): path.read_bytes() for path in sorted(WEB.rglob("*")) if path.is_file()
     }
@@ -96,12 +98,17 @@ def _loaded(weights: str) -> tuple[bytes, dict[str, Any]]:
     )
 
 
+def _index() -> dict[str, Any]:
+    index: dict[str, Any] = json.loads((PICTURES / "index.json").read_text(encoding="utf-8"))
+    return index
+
+
 def _pictures(categories: list[str]) -> list[tuple[dict[str, Any], bytes]]:
     """Test pictures with a caption, the samples, and more test pictures: their entries and files.
 
     ``category`` is the right label, ``None`` where the network has none for what is shown; unknown, it is left out.
     """
-    index = json.loads((PICTURES / "index.json").read_text(encoding="utf-8"))
+    index = _index()
     shared = {"author": index["author"], "licence": index["licence"]}
     tests = [({**one, **shared}, PICTURES / f"{one['name']}.jpg") for one in index["pictures"]]
     samples = [
@@ -111,9 +118,19 @@ def _pictures(categories: list[str]) -> list[tuple[dict[str, Any], bytes]]:
     more = [({**entry, **shared}, path) for entry, path in _held_out({one["source"] for one in index["pictures"]})]
     judged = {entry["name"] for entry, _ in tests + more} | set(index["without_label"])
     ours = index["pictures"][0]["category"] in categories
+    listed = tests + samples + more
+    titles = _titles([entry for entry, _ in listed])
     return [
-        (_entry(entry, ours and entry["name"] in judged), path.read_bytes()) for entry, path in tests + samples + more
+        (_entry({**entry, "title": title}, ours and entry["name"] in judged), path.read_bytes())
+        for (entry, path), title in zip(listed, titles, strict=True)
     ]
+
+
+def _titles(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each picture is called: what it shows, in people's words, and a number where that was there before."""
+    words = [in_words(entry["category"] or entry["name"]) for entry in entries]
+    before = [words[:place].count(word) for place, word in enumerate(words)]
+    return [f"{word}, photo {seen + 1}" if seen else word for word, seen in zip(words, before, strict=True)]
 
 
 def _held_out(shown: set[str]) -> list[tuple[dict[str, Any], Path]]:
@@ -126,7 +143,7 @@ def _held_out(shown: set[str]) -> list[tuple[dict[str, Any], Path]]:
             {
                 "name": f"{kind}_{int(path.stem[-4:])}",
                 "category": kind,
-                "caption": f"A photo of the kind {in_words(kind)}",
+                "caption": f"A photo of the kind “{in_words(kind)}”",
                 "source": f"{kind}/{path.name}",
             },
             path,

@@ -4,14 +4,16 @@ import { onCanvas, opaque, scale } from "./colour.js";
 import { UNCHANGED } from "./engine/picture.js";
 import { address, isSingle, load } from "./host.js";
 import { fromHash, toHash } from "./link.js";
-import { by, mainStep, percent, stagesOf } from "./plan.js";
+import { by, mainStep, stagesOf } from "./plan.js";
 import { Answers } from "./views/answers.js";
 import { Chooser } from "./views/chooser.js";
 import { Costs } from "./views/costs.js";
 import { LayerView } from "./views/layer.js";
 import { Matters } from "./views/matters.js";
 import { Drawing } from "./views/network.js";
+import { Peek } from "./views/peek.js";
 import { Stage } from "./views/stage.js";
+import { showThereIsMore } from "./views/swipe.js";
 import { Tour } from "./views/tour.js";
 /** @import { Answer, Change, Description, State, Values } from "./engine/types.d.ts" */
 /** @import { Photo } from "./views/chooser.js" */
@@ -51,6 +53,8 @@ class Page {
       go: (part) => this.go(part),
       inputs: (layer, channel) => engine.ask("inputs", { layer, channel }),
     });
+    showThereIsMore(element("network"));
+    new Peek(/** @type {HTMLButtonElement} */ (element("peek")), element("layer"));
     this.matters = new Matters(element("matters-said"), (map) => this.stage.showHeat(map));
     new Costs(element("costs"), told, link);
     element("matters").addEventListener("click", () => this.#matters());
@@ -245,7 +249,7 @@ function tourOf(page) {
   const { size } = page.told.preprocess;
   const first = mainStep(stages[0]).name;
   const deep = [...stages].reverse().find(({ first: { kind } }) => kind === "Conv") ?? stages[0];
-  const seen = Math.min(1, ((deep.first.field ?? size) / size) ** 2);
+  const pixels = (/** @type {number | null} */ field) => by([field ?? size, field ?? size]);
   return new Tour(
     element("tour"),
     [
@@ -255,7 +259,7 @@ function tourOf(page) {
       },
       {
         at: ".one", title: "A filter is a small pattern", state: { layer: first, channel: undefined, unit: null },
-        text: "The first layer slides its filters over the photo. Choose another one: the small picture beside the photo is the filter, the one next to it what it meets in the frame. Where the two look alike, its value is high.",
+        text: "The first layer slides its filters over the photo. “The filter” is the chosen one, “what it sees” are the pixels in the frame: where the two look alike, the value is high. The slider above the photo chooses another filter; touch the photo to move the frame.",
       },
       {
         at: ".all", title: "A channel is what one filter found",
@@ -263,11 +267,13 @@ function tourOf(page) {
       },
       {
         at: ".one", title: "The receptive field is what one place can see", state: { layer: mainStep(deep).name, channel: undefined, unit: null },
-        text: `Point at the photo: the frame is all that one place of this channel depends on. In the first layer it is a few pixels, here ${percent(seen)} of the photo.`,
+        text:
+          `A place of the first layer sees ${pixels(stages[0].first.field)} pixels. Each layer looks at several places of the one before, ` +
+          `so a place of ${deep.name} sees ${pixels(deep.first.field)} of the photo’s ${pixels(size)}. Touch the photo: the frame is all that the place depends on.`,
       },
       {
-        at: ".photo", title: "Now disturb it",
-        text: "Drag the grey square over the photo and watch the bars. Where does the label vanish? Then take a photo of your own.",
+        at: ".photo", title: "Now disturb it", state: { photo: page.told.tips_over },
+        text: "A grey square hides a part of this photo, and the network changes its mind. Drag it and watch the bars: where does the label come back? Then take a photo of your own.",
         act: () => page.stage.cover([size / 2, size / 2]),
       },
     ],
@@ -314,12 +320,12 @@ async function start() {
  *
  * @param {Description} told
  */
-function showAbout({ title, trained_on, metrics, categories, pictures }) {
+function showAbout({ about, trained_on, metrics, categories, pictures }) {
   const right = Number(metrics["acc@1"]);
   element("about").textContent =
-    `${title}${trained_on && `, trained on ${trained_on}`}; ${categories.length} labels.` +
+    `${about}${trained_on && `, trained on ${trained_on}`}; ${categories.length} labels.` +
     (right ? ` Of 100 photos that it has never seen, it names ${Math.round(right)} rightly (${metrics.data}).` : "");
-  const credits = pictures.map(({ name, author, licence, source }) => `${name.replaceAll("_", " ")}: ${author} (${source}), ${licence}`);
+  const credits = pictures.map(({ title, author, licence, source }) => `${title}: ${author} (${source}), ${licence}`);
   element("credits").replaceChildren(...credits.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
 }
 

@@ -49,6 +49,24 @@ export const short = (value) => Number(value.toPrecision(3)).toString().replace(
 /** @param {number[]} shape */
 export const by = (shape) => shape.map(whole).join(" × ");
 
+/**
+ * What a layer is, spelled out: the names of layers are short.
+ *
+ * @param {Layer} layer
+ */
+export function kindOf({ name, kind }) {
+  const words = KINDS[kind];
+  return words ? `${name}: ${words}` : "";
+}
+
+/** @type {Record<string, string>} */
+const KINDS = {
+  Conv: "“conv” is short for convolution, filters that are slid over what comes before.",
+  MaxPool: "“pool” is short for pooling, which keeps the largest value of each neighbourhood.",
+  AdaptiveAvgPool: "“pool” is short for pooling, here an average.",
+  Linear: "“fc” is short for fully connected: every unit reads every value of the layer before.",
+};
+
 /** @param {number} count */
 export const millions = (count) => `${(count / 1e6).toFixed(1)} million`;
 
@@ -108,6 +126,21 @@ export function explain(layer, layers) {
   return EXPLAIN[layer.kind]?.(layer, layers) ?? "";
 }
 
+/**
+ * Why a place of a deeper layer sees more of the photo.
+ *
+ * @param {Layer} layer
+ * @param {Layer[]} layers
+ */
+function wider(layer, layers) {
+  const { field, jump } = layers[layers.indexOf(layer) - 1] ?? {};
+  if (!field || !jump || !layer.field || !layer.kernel_size) return "";
+  return (
+    ` Each of these places already sees ${field} × ${field} pixels, and the next one lies ${jump} pixels further. ` +
+    `So ${layer.kernel_size} of them in a row see ${layer.field}: the deeper the layer, the more of the photo a place sees.`
+  );
+}
+
 /** @type {Record<string, (layer: Layer, layers: Layer[]) => string>} */
 const EXPLAIN = {
   Conv(layer, layers) {
@@ -123,12 +156,13 @@ const EXPLAIN = {
     const half = groups > 1 ? " of their own half" : "";
     return (
       `${filters} filters look at ${side} × ${side} neighbouring places in all ${depth} channels${half} of the layer before. ` +
-      `So each answers to a pattern of patterns, and draws one channel of where it found it.`
+      `So each answers to a pattern of patterns, and draws one channel of where it found it.${wider(layer, layers)}`
     );
   },
-  ReLU: () =>
-    "Values below zero become zero: a filter may say that its pattern is here, but not that its opposite is. " +
-    "Without this step all layers together could do no more than one.",
+  ReLU: ({ output }) =>
+    `The ReLU (rectified linear unit) sets values below zero to zero: ${output.length === 3 ? "a filter" : "a unit"} may say that it found ` +
+    "what it looks for, but not that it found the opposite. Without this step a network of many layers could be replaced by a single one, " +
+    "since sums of sums are sums again.",
   LRN: ({ size }) =>
     `Each value is made smaller where its ${size} neighbouring channels are strong at the same place: loud channels quieten each other.`,
   SpatialNorm: ({ size }) => `Each value is made smaller where its ${size} × ${size} neighbourhood is strong.`,
@@ -141,7 +175,7 @@ const EXPLAIN = {
     if (layer === layers[layers.length - 1]) {
       return (
         `One unit for each of the ${layer.output[0]} labels adds up all ${whole(inputs)} values, each times a weight. ` +
-        "The unit with the highest score is the answer; a last step, softmax, turns the scores into probabilities."
+        "The unit with the highest score is the answer. A last step, softmax, turns the scores into probabilities: all positive, and 100 % together."
       );
     }
     return (

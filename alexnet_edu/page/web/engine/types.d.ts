@@ -45,6 +45,10 @@ export interface Preprocess {
 export interface Description {
   name: string;
   title: string;
+  /** where the pages about single units are, on a site that has them */
+  atlas?: string;
+  /** the title for those who don't know the other networks */
+  about: string;
   layers: Layer[];
   /** the other AlexNets in use, for comparing */
   others: Other[];
@@ -60,6 +64,8 @@ export interface Description {
   limits: { bytes: number; pixels: number; longest: number };
   colours: { unsigned: string; signed: string };
   pictures: Picture[];
+  /** the name of a picture whose label a grey square can change */
+  tips_over: string;
 }
 
 /** Another AlexNet: what it is and what its layers with weights cost. */
@@ -75,6 +81,8 @@ export interface Other {
 
 export interface Picture {
   name: string;
+  /** what people call it */
+  title: string;
   file: string;
   caption: string;
   author: string;

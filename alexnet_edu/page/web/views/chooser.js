@@ -1,7 +1,6 @@
 // @ts-check
 import { PictureError } from "../engine/picture.js";
 import { address } from "../host.js";
-import { label } from "../plan.js";
 /** @import { Description, Picture } from "../engine/types.d.ts" */
 
 const FRAME = 12; // of the camera, a second, where the machine is fast enough
@@ -9,7 +8,7 @@ const FRAME = 12; // of the camera, a second, where the machine is fast enough
 /**
  * A photo to choose: a bundled one, or the reader's, which has a file instead of a path.
  *
- * @typedef {{ name: string, caption: string, file: string | Blob, category?: string | null, credit: string }} Photo
+ * @typedef {{ name: string, title: string, caption: string, file: string | Blob, category?: string | null, credit: string }} Photo
  */
 
 /** The pictures to touch, and the ways to bring an own one: camera, file, drop, paste. */
@@ -44,7 +43,7 @@ export class Chooser {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     const image = Object.assign(document.createElement("img"), { alt: photo.caption, decoding: "async" });
     image.loading = "lazy";
-    button.title = label(this.told, photo.name);
+    button.title = photo.title;
     button.append(image);
     button.addEventListener("click", () => this.actions.choose(photo));
     this.photos.set(photo.name, { photo, button });
@@ -81,7 +80,7 @@ export class Chooser {
       await check(file, this.told.limits);
       this.stop?.();
       const name = this.photos.has(file.name) ? `${file.name} ${this.photos.size}` : file.name || "your photo";
-      this.actions.choose({ name, caption: `Your photo ${file.name}`, file, credit: "" });
+      this.actions.choose({ name, title: name, caption: `Your photo ${file.name}`, file, credit: "" });
     } catch (error) {
       this.actions.complain(/** @type {Error} */ (error).message);
     }
@@ -158,8 +157,8 @@ export class Chooser {
  * @param {Picture} picture
  * @returns {Photo}
  */
-function bundled({ name, caption, file, category, author, licence }) {
-  return { name, caption, file, category, credit: `${author}, ${licence}` };
+function bundled({ name, title, caption, file, category, author, licence }) {
+  return { name, title, caption, file, category, credit: `${author}, ${licence}` };
 }
 
 /**

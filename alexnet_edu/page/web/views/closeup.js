@@ -146,10 +146,14 @@ export class CloseUp {
   #sentence({ layer, state: { channel }, unit: [row, column], channelValues, values: { shape }, answer }) {
     const value = short(channelValues[row * (shape[2] ?? 1) + column]);
     if (layer.field) {
-      return `Row ${row}, column ${column}: ${value}. This place sees the framed ${layer.field} × ${layer.field} pixels and nothing else.`;
+      return (
+        `At row ${row}, column ${column} of its map this channel has the value ${value}. ` +
+        `It depends on the framed ${layer.field} × ${layer.field} pixels and on nothing else.`
+      );
     }
-    if (!isLast(this.told, layer)) return `Its value is ${value}.`;
-    return `Its score is ${value}, which softmax makes a probability of ${percent(answer.probabilities[channel])}.`;
+    const whole = "It depends on the whole photo, so there is no place to point at.";
+    if (!isLast(this.told, layer)) return `This unit has the value ${value}. ${whole}`;
+    return `This unit’s score is ${value}; softmax makes it a probability of ${percent(answer.probabilities[channel])}. ${whole}`;
   }
 
   /**

@@ -1,6 +1,7 @@
 // @ts-check
 import { address } from "../host.js";
 import { millions, percent, whole } from "../plan.js";
+import { showThereIsMore } from "./swipe.js";
 /** @import { Description, Other } from "../engine/types.d.ts" */
 
 /** What each layer costs, weights to keep and multiplications to make, in this network and in the others in use. */
@@ -16,6 +17,7 @@ export class Costs {
     this.summary = /** @type {HTMLElement} */ (root.querySelector(".summary"));
     this.drawing = /** @type {HTMLElement} */ (root.querySelector(".drawing"));
     this.image = /** @type {HTMLImageElement} */ (root.querySelector("img"));
+    showThereIsMore(this.drawing, /** @type {HTMLElement} */ (root.querySelector(".swipe")));
     this.body = /** @type {HTMLElement} */ (root.querySelector("tbody"));
     const menu = /** @type {HTMLSelectElement} */ (root.querySelector("select"));
     menu.append(new Option("nothing: the network of this page", ""), ...told.others.map(({ name, title }) => new Option(title, name)));
@@ -61,7 +63,7 @@ function sentence(layers, weights, macs) {
   const most = (/** @type {"parameters" | "macs"} */ what) => layers.reduce((a, b) => (b[what] > a[what] ? b : a));
   const [heavy, busy] = [most("parameters"), most("macs")];
   return (
-    `For one photo it multiplies and adds ${millions(macs)} times, with ${millions(weights)} weights. ` +
+    `For one photo it multiplies and adds ${millions(macs)} times (multiply-accumulates, MACs), with ${millions(weights)} weights. ` +
     `Most weights are in ${heavy.name} (${percent(heavy.parameters / weights)}), most work is in ${busy.name} (${percent(busy.macs / macs)}): ` +
     "filters are few numbers used at many places, fully connected layers many numbers used once."
   );

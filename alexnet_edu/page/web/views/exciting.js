@@ -38,7 +38,7 @@ export class Exciting {
       ...found.map(({ photo, seen, value, place }) => {
         /** @type {[number, number]} */
         const unit = [Math.floor(place / width), place % width];
-        const button = picture(seen, fieldOf(layer, ...unit, told.preprocess.size), photo.replaceAll("_", " "), value);
+        const button = picture(seen, fieldOf(layer, ...unit, told.preprocess.size), told.pictures.find(({ name }) => name === photo)?.title ?? photo, value);
         button.addEventListener("click", () => this.go({ photo, unit: layer.field ? unit : null }));
         return button;
       }),

@@ -1,6 +1,6 @@
 // @ts-check
 import { dimmed, onCanvas, opaque, range } from "../colour.js";
-import { by, channelName, explain, millions, percent, stagesOf, stepName, whole } from "../plan.js";
+import { by, channelName, explain, kindOf, millions, percent, stagesOf, stepName, whole } from "../plan.js";
 import { CloseUp, strongest, valuesOf } from "./closeup.js";
 import { Exciting } from "./exciting.js";
 import { Grid } from "./grid.js";
@@ -41,9 +41,10 @@ export class LayerView {
     this.colours = colours;
     this.go = go;
     this.stages = stagesOf(told.layers);
-    this.head = { title: find("h2"), facts: find(".facts"), explanation: find(".explanation"), steps: find(".steps") };
+    this.head = { title: find("h2"), kind: find(".kind"), all: find(".all h3"), facts: find(".facts"), explanation: find(".explanation"), steps: find(".steps") };
     this.slider = find(".channel input");
     this.number = find(".channel .value");
+    this.atlas = find(".atlas");
     this.grid = new Grid(find(".all"), (channel) => go({ channel, unit: null }));
     this.closeUp = new CloseUp(find(".one"), told, filters, (unit) => go({ unit }));
     this.exciting = new Exciting(find(".exciting"), go);
@@ -81,10 +82,18 @@ export class LayerView {
     this.slider.value = String(shown.state.channel);
     this.slider.setAttribute("aria-valuetext", named);
     this.number.textContent = named;
+    this.#link(shown);
     this.grid.draw(shown);
     this.closeUp.draw(shown);
     this.exciting.draw(shown);
     this.made.draw(shown);
+  }
+
+  /** Where the site has pages about single units, a link to the chosen one's. @param {Shown} shown */
+  #link({ told: { atlas }, layer, state: { channel } }) {
+    const first = this.stages.find(({ steps }) => steps.includes(layer))?.first;
+    this.atlas.hidden = !atlas || !first?.parameters;
+    if (!this.atlas.hidden) this.atlas.firstElementChild.href = `${atlas}${first?.name}/${channel}.html`;
   }
 
   /** There is more to find what excites a channel in. */
@@ -98,9 +107,11 @@ export class LayerView {
    * @param {Layer} layer
    */
   #describe(layer) {
-    const { title, facts, explanation, steps } = this.head;
+    const { title, kind, all, facts, explanation, steps } = this.head;
     const stage = this.stages.find(({ steps }) => steps.includes(layer)) ?? this.stages[0];
     title.textContent = stage.name;
+    kind.textContent = kindOf(stage.first);
+    all.textContent = layer.output.length === 3 ? "All channels" : "All units";
     explanation.textContent = [stage.first, ...(layer === stage.first ? [] : [layer])]
       .map((one) => explain(one, this.told.layers))
       .join(" ");
@@ -120,7 +131,7 @@ export class LayerView {
       output.length === 3 ? `${whole(output[0])} channels of ${by(output.slice(1))} places` : `${whole(output[0])} units`,
       field ? `each place sees ${field} × ${field} pixels` : "each sees the whole photo",
       ...(parameters ? [`${whole(parameters)} weights, ${percent(parameters / all("parameters"))} of all`] : []),
-      ...(macs ? [`${millions(macs)} multiplications, ${percent(macs / all("macs"))} of all`] : []),
+      ...(macs ? [`${millions(macs)} multiplications for one photo, ${percent(macs / all("macs"))} of all`] : []),
     ];
   }
 

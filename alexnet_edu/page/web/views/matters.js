@@ -33,7 +33,10 @@ export class Matters {
       lost[at] = Math.max(0, before - share);
       if (at % PLACES === PLACES - 1) this.show(heat(lost, colours));
     }
-    this.said.textContent = `Bright: where a grey square costs the label most, up to ${percent(Math.max(...lost))} of ${percent(before)}.`;
+    const least = before - Math.max(...lost);
+    this.said.textContent =
+      `Bright is where a grey square costs the label most. The photo has ${percent(before)}; ` +
+      `with the square at the brightest place ${percent(least)} are left.`;
   }
 }
 

@@ -12,7 +12,7 @@ export class Tour {
   /**
    * @param {HTMLElement} card
    * @param {Step[]} steps
-   * @param {(state: Partial<State>) => void} go
+   * @param {(state: Partial<State>) => Promise<void>} go
    */
   constructor(card, steps, go) {
     this.card = card;
@@ -36,13 +36,12 @@ export class Tour {
   }
 
   /** @param {number} at */
-  show(at) {
+  async show(at) {
     if (at >= this.steps.length) return this.end();
     this.at = at;
     const { at: target, title, text, state, act } = this.steps[at];
-    if (state) this.go(state);
-    act?.();
     this.card.hidden = false;
+    document.documentElement.classList.add("touring");
     const [count, heading, body] = /** @type {any} */ (this.card.querySelectorAll(".count, h2, p.text"));
     count.textContent = `${at + 1} of ${this.steps.length}`;
     heading.textContent = title;
@@ -55,11 +54,14 @@ export class Tour {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     element.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
     heading.focus({ preventScroll: true });
+    if (state) await this.go(state);
+    if (this.at === at) act?.();
   }
 
   end() {
     this.at = -1;
     this.card.hidden = true;
+    document.documentElement.classList.remove("touring");
     document.querySelectorAll(".pointed").forEach((element) => element.classList.remove("pointed"));
     /** @type {HTMLElement | null} */ (this.opener)?.focus();
   }
