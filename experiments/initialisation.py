@@ -1,4 +1,4 @@
-"""What notebook 03b says of starts and of its exercise 4, measured with three or four seeds.
+"""What notebook 03b says of starts, of its exercise 4 and of dropout, measured with two to four seeds.
 
 ``python -m experiments.initialisation`` runs the notebook's own cells that are tagged ``measured``, so that what is
 stored was measured by what is shown, and writes ``alexnet_edu/assets/initialisation.json``. A few minutes on a CPU.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ Run = dict[str, Any]
 
 
 def measured_cells() -> list[Any]:
-    """The notebook's cells that are tagged, in order; the last one trains the four cases with seed 0."""
+    """The notebook's cells that are tagged, in order: what is defined, and the data."""
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     return [cell for cell in cells if "measured" in cell.metadata.get("tags", [])]
 
@@ -45,7 +46,7 @@ def case(name: str, runs: list[Run]) -> Run:
 
 def two_by_two(names: Names, seeds: range) -> Iterator[Run]:
     """Normalised or raw, 0.01 or 0.03; then raw and 0.03 with the std of 2012 whatever the width."""
-    for look, std in names["cases"]:
+    for look, std in product(names["scales"], (0.01, 0.03)):
         runs = [names["start_and_train"](look, std, seed) for seed in seeds]
         yield case(f"{look}, std {std}", runs)
     network = names["AlexNet"](names["spec"])
@@ -86,6 +87,13 @@ def rate_and_views(names: Names) -> dict[str, list[Run]]:
     return found
 
 
+def by_heart(names: Names, seeds: range) -> dict[str, Run]:
+    """The last losses of training with the centres alone, without dropout and with it; seed by seed the same start."""
+    runs = {f"p = {p:g}": [names["by_heart"](p, seed) for seed in seeds] for p in (0.0, 0.5)}
+    sides = ("training", "validation")
+    return {p: {side: [round(run[side][-1], 2) for run in of_p] for side in sides} for p, of_p in runs.items()}
+
+
 def rounded(value: Any) -> Any:
     """Numbers at any depth, to three decimals: more would be noise."""
     if isinstance(value, dict):
@@ -98,6 +106,7 @@ def main() -> None:
     names = names_of(measured_cells())
     cases = list(two_by_two(names, range(3)))
     result = {"command": "python -m experiments.initialisation", "epochs": 16, "cases": cases}
+    result["by heart"] = by_heart(names, range(2))
     result["rate and views"] = rounded(rate_and_views(names))
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for line in cases:

@@ -163,8 +163,20 @@ def click_a_map(explorer: Instrument, small: Pretrained) -> None:
     explorer.box.locator("[role=status]", has_text="row 0, column 0").wait_for()
 
 
+def change_layers(page: Any, small: Pretrained) -> None:
+    """Another kernel on another picture, and a click on a cell of the output."""
+    convolution = Instrument(page, "Kernel")
+    convolution.choose("Kernel", "horizontal edges")
+    convolution.choose("Picture", "a corner")
+    convolution.box.locator("button[title='row 2, column 3']").click()
+    convolution.box.locator("[role=status]", has_text="Row 2, column 3").wait_for()
+    assert convolution.message().endswith("= 27.") and convolution.box.locator("button.mod-warning").count() == 1
+    screenshot(page, "lab-03-convolution")
+
+
 CHANGES: dict[str, tuple[str, Callable[[Any, Pretrained], None]]] = {
     "02": ("Network", change_architecture),
+    "03": ("Kernel", change_layers),
     "04": ("Zoom (%)", change_predictions),
     "05": ("Filter", change_filters),
     "06": ("Map", change_maps),

@@ -483,6 +483,15 @@ def test_the_solution_about_rate_and_views_in_notebook_03b_says_what_was_measure
     assert all(run["loss"] != sorted(run["loss"], reverse=True) for run in measured["ten times the rate"]), "rises"
 
 
+def test_seeds_contradict_each_other_about_dropout_as_notebook_03b_says() -> None:
+    """The pair that the notebook shows live speaks for dropout, the other one against it; all know their squares."""
+    stored = json.loads((ASSETS / "initialisation.json").read_text(encoding="utf-8"))["by heart"]
+    without, dropped = stored["p = 0"], stored["p = 0.5"]
+    first, second = (a - b for a, b in zip(without["validation"], dropped["validation"], strict=True))
+    assert first > 1 and second < -1
+    assert max(without["training"] + dropped["training"]) < 0.2 < 1 < min(without["validation"] + dropped["validation"])
+
+
 def test_the_starts_learn_in_the_order_of_the_pictures_share() -> None:
     cases = json.loads((ASSETS / "initialisation.json").read_text(encoding="utf-8"))["cases"]
     shares, errors = ([case["share"] for case in cases], [max(case["training_error"]) for case in cases])

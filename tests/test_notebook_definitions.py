@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from alexnet_edu import layers
+from alexnet_edu.geometry import layer_table
 from alexnet_edu.models import AlexNet
 from alexnet_edu.specs import scaled
 from alexnet_edu.train.optim import Sgd2012
@@ -112,6 +116,59 @@ def test_the_whole_network_at_a_quarter_of_its_width(notebook: dict[str, Any]) -
     assert notebook["difference"](ours, theirs) < 1e-4
 
 
+def test_normalisation_without_a_loop_is_the_one_with(notebook: dict[str, Any]) -> None:
+    x = 200 * torch.randn(2, 12, 5, 5)
+    assert_close(notebook["lrn"](x), notebook["local_response_norm"](x))
+
+
+def test_it_learns_as_the_packaged_network_does(notebook: dict[str, Any]) -> None:
+    """Gradients of every weight, in training mode: dropout draws the same units from the same seed."""
+    spec = replace(scaled(get_spec("paper"), 0.125), input_size=99).with_classes(9)
+    packaged, mine = AlexNet(spec), notebook["TwoTowers"]((12, 32, 48, 48, 32), 512, 9, 2)
+    packaged.load_state_dict(mine.state_dict())
+    batch = 50 * torch.randn(4, 3, 99, 99, dtype=torch.float64), torch.arange(4)
+    theirs, ours = (notebook["gradients"](network, *batch) for network in (packaged, mine))
+    assert len(ours) == 8 and all(gradient.abs().max() > 0 for gradient in ours)
+    for a, b in zip(ours, theirs, strict=True):
+        assert_close(a, b, rtol=1e-9, atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def taken_along(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that the last cells of the second part write, out of the cells as they are stored."""
+    cells = [cell.source for cell in code_of(BOTH[1])]
+    names: dict[str, Any] = {"re": re}
+    exec(next(cell for cell in cells if "def one_file" in cell), names)
+    path = tmp_path_factory.mktemp("taken") / "my_alexnet.py"
+    path.write_text(names["one_file"](["1 + 1", *cells]), encoding="utf-8")
+    return path
+
+
+def test_the_file_that_is_taken_along_needs_pytorch_alone_and_learns(taken_along: Path) -> None:
+    tree = ast.parse(taken_along.read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert {name.partition(".")[0] for node in imports for name in imported(node)} == {"torch"}
+    command = [sys.executable, "-I", taken_along.name]
+    done = subprocess.run(command, cwd=taken_along.parent, capture_output=True, text=True, check=True)
+    losses = [float(line.rpartition(" ")[2]) for line in done.stdout.splitlines()]
+    assert len(losses) == 20 and losses[-1] < losses[0] / 2, done.stdout
+
+
+def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+
+
+def test_the_class_that_is_taken_along_is_the_papers_and_starts_ready_to_learn(taken_along: Path) -> None:
+    names: dict[str, Any] = {"__name__": "my_alexnet"}
+    exec(taken_along.read_text(encoding="utf-8"), names)
+    with torch.device("meta"):
+        whole = names["TwoTowers"]()
+    assert sum(p.numel() for p in whole.parameters()) == layer_table(get_spec("paper")).total_parameters
+    network = names["TwoTowers"]((12, 32, 48, 48, 32), 512, 9, 2)
+    F.cross_entropy(network(torch.randn(4, 3, 99, 99)), torch.arange(4)).backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
+
+
 def test_colour_noise_is_the_training_packages(notebook: dict[str, Any]) -> None:
     deviations, directions = torch.tensor([120.0, 40.0, 20.0]), torch.linalg.qr(torch.randn(3, 3)).Q
     picture = 255 * torch.rand(3, 6, 6)
@@ -153,9 +210,10 @@ def test_folded_solutions_pass_their_checks(name: str) -> None:
 
 
 def test_what_is_stored_of_starts_is_measured_by_the_notebooks_cells() -> None:
-    *cells, grid = initialisation.measured_cells()
-    names = initialisation.names_of(cells)
-    assert "def start_and_train" in grid.source and "cases = " in grid.source
+    names = initialisation.names_of(initialisation.measured_cells())
+    assert names["start_and_train"].__code__.co_varnames[:3] == ("look", "std", "seed")
+    losses = names["by_heart"](0.5, seed=0, epochs=1)
+    assert {side: len(values) for side, values in losses.items()} == {"training": 1, "validation": 1}
     run = initialisation.from_he(names, seed=0, epochs=1)
     assert {part: len(values) for part, values in run.items()} == {"loss": 1, "training": 1, "validation": 1}
     (first, *_), edge = next(iter(initialisation.centres(names)(names["train_x"], names["train_y"]))), 8
