@@ -151,7 +151,7 @@ def test_the_file_that_is_taken_along_needs_pytorch_alone_and_learns(taken_along
     command = [sys.executable, "-I", taken_along.name]
     done = subprocess.run(command, cwd=taken_along.parent, capture_output=True, text=True, check=True)
     losses = [float(line.rpartition(" ")[2]) for line in done.stdout.splitlines()]
-    assert len(losses) == 20 and losses[-1] < losses[0] / 2, done.stdout
+    assert len(losses) == 20 and min(losses[-5:]) < losses[0] - 0.3, done.stdout
 
 
 def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
