@@ -42,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train+val trains on the selection pictures too, once all is chosen",
     )  # fmt: skip
     parser.add_argument(
+        "--towers", action="store_true",
+        help="under torchrun: each process holds a tower of the network, as in 2012, not a share of the pictures",
+    )  # fmt: skip
+    parser.add_argument(
         "--out", type=Path, default=Path("run"), metavar="PATH", help="checkpoint, log and curves (default run)"
     )
     parser.add_argument(
@@ -77,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
     keep_freed_memory()
     try:
         result = train(
-            settings, args.out, device=args.device, workers=args.workers, save_every=args.save_every,
-            export=args.export, half=args.half,
+            settings, args.out, device=args.device, towers=args.towers, workers=args.workers,
+            save_every=args.save_every, export=args.export, half=args.half,
         )  # fmt: skip
     except Interrupted:
         print(f"Saved in {args.out}; the same command goes on from here.", file=sys.stderr)

@@ -115,7 +115,7 @@ def statistics_for(settings: Settings, pictures: Pictures, path: Path, place: Pl
         place: the first process does the work; the others wait for the file.
         workers: loader processes.
     """
-    if place.rank == 0 and _kept(path, settings) is None:
+    if place.first and _kept(path, settings) is None:
         values = _measured(settings, pictures, workers)
         found = {"values": values, "of": settings.identity()}
         write_atomically(path, lambda temporary: torch.save(found, temporary))

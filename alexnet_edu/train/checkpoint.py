@@ -43,14 +43,14 @@ class Progress:
 def save(folder: Path, settings: Settings, learner: Learner, progress: Progress, place: Place) -> None:
     """Writes the checkpoint, then the log, which the checkpoint's history is the source of.
 
-    Every process calls it, since each holds sums of its own; the first writes. Random numbers need no saving: they
-    depend on seed, epoch and step alone.
+    Every process calls it, since each holds sums or a tower of its own; the first writes. Random numbers need no
+    saving: they depend on seed, epoch and step alone.
     """
-    sums = place.each(progress.sums)
-    if place.rank:
+    sums, learned = place.each(progress.sums), learner.state()
+    if not place.first:
         return
     values = {"epoch": progress.epoch, "step": progress.step, "history": progress.history, "sums": sums}
-    state = learner.state() | values | {"settings": settings.identity()}
+    state = learned | values | {"settings": settings.identity()}
     write_atomically(folder / "checkpoint.pt", lambda path: torch.save(state, path))
     lines = "".join(json.dumps(line) + "\n" for line in progress.history)
     write_atomically(folder / "log.jsonl", lambda path: path.write_text(lines, encoding="utf-8"))

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from alexnet_edu.errors import AlexNetError
@@ -115,7 +115,7 @@ class Trainer:
         self.learner.parallel.train()
         began = saved = time.monotonic()
         seen_before = progress.sums[2].item()
-        title, quiet = f"epoch {progress.epoch + 1}", True if self.place.rank else None
+        title, quiet = f"epoch {progress.epoch + 1}", None if self.place.first else True
         bar = tqdm(batches_of(batches), title, len(order), leave=False, disable=quiet)
         for x, labels, replaced in bar:
             progress.sums += self.train_step(x, labels, int(replaced.sum()))
@@ -136,7 +136,7 @@ class Trainer:
 
     def _agreed(self, stopping: bool, due: bool) -> tuple[bool, bool]:
         """All processes stop when one does, and save when the first one's clock says so."""
-        asked = self.place.sum(torch.tensor([float(stopping), float(due and self.place.rank == 0)]))
+        asked = self.place.votes(torch.tensor([float(stopping), float(due and self.place.first)]))
         return bool(asked[0]), bool(asked[1])
 
     def train_step(self, x: Tensor, labels: Tensor, replaced: int) -> Tensor:
@@ -163,7 +163,7 @@ class Trainer:
         progress.history.append(line)
         progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, torch.zeros_like(progress.sums)
         self.save()
-        if self.place.rank == 0:
+        if self.place.first:
             print(json.dumps(line), flush=True)
             figure = curves(progress.history)
             write_atomically(self.folder / "curves.png", lambda path: figure.savefig(path, format="png"))
@@ -177,7 +177,7 @@ class Trainer:
         rows = range(self.place.rank, len(pictures), self.place.world)
         own = picture_probabilities(
             self.learner.best, pictures, prepare, workers=self.workers, rows=rows,
-            autocast=autocast(self.settings.recipe, self.place.device), quiet=self.place.rank > 0,
+            autocast=autocast(self.settings.recipe, self.place.device), quiet=not self.place.first,
         )  # fmt: skip
         return score_pictures(pictures, self._gathered(own, len(pictures)), self.material.categories)
 
@@ -211,7 +211,7 @@ def trainer_for(settings: Settings, data: Data, place: Place, folder: Path, work
     _tell_unreadable(pictures, place)
     val = data.val.cached() if s.train_on == "train" and len(data.val) else None
     workers = workers_that_fit(
-        workers, _largest_batch(recipe, preprocess, place), processes=place.world, quiet=place.rank > 0,
+        workers, _largest_batch(recipe, preprocess, place), processes=place.processes, quiet=not place.first,
         cached_bytes=pictures.cached_bytes + (val.cached_bytes if val else 0),
     )  # fmt: skip
     kept = statistics_for(s, pictures, folder / "statistics.pt", place, workers) if needs_statistics(recipe) else None
@@ -251,7 +251,7 @@ def _from_weights(settings: Settings, init: str, categories: tuple[str, ...]) ->
 
 def _tell_unreadable(pictures: Pictures, place: Place) -> None:
     rows = pictures.unreadable()
-    if rows and place.rank == 0:
+    if rows and place.first:
         more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
         print(
             f"{len(rows)} training pictures cannot be read, each is replaced by the next one: "
@@ -290,14 +290,15 @@ def stop_flag() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def train(settings: Settings, out: Path, *, device: str = "auto", workers: int = 0, save_every: float = 600.0,
-          export: Path | None = None, half: bool = False) -> dict[str, Any]:  # fmt: skip
+def train(settings: Settings, out: Path, *, device: str = "auto", towers: bool = False, workers: int = 0,
+          save_every: float = 600.0, export: Path | None = None, half: bool = False) -> dict[str, Any]:  # fmt: skip
     """Trains, or goes on training, and measures the test pictures once at the end.
 
     Args:
         settings: what to train, and how.
         out: folder of checkpoint, ``log.jsonl``, ``curves.png`` and ``result.json``; for one training at a time.
         device: "auto", "cpu", "cuda" or "mps".
+        towers: the processes of ``torchrun`` hold a tower of the network each, not a share of the pictures.
         workers: loader processes; fewer where shared memory has no room for them.
         save_every: seconds between checkpoints within an epoch.
         export: where the plain weights go, a .safetensors file.
@@ -314,10 +315,10 @@ def train(settings: Settings, out: Path, *, device: str = "auto", workers: int =
         raise AlexNetError(f"workers and save_every must be at least 0, not {workers} and {save_every}.")
     if export is not None and export.suffix != ".safetensors":
         raise AlexNetError(f"{export} must end in .safetensors, the format that it is written in.")
-    with Place.find(device) as place, _own_places(out, export, place):
+    with Place.find(device, towers=towers) as place, _own_places(out, export, place):
         _make_reproducible(place)
         data = open_data(settings.data, settings.root, split=settings.split, seed=settings.seed)
-        if data.ignored and place.rank == 0:
+        if data.ignored and place.first:
             print(data.ignored_sentence(), file=sys.stderr)
         trainer = trainer_for(settings, data, place, out, workers)
         trainer.run(save_every=save_every)
@@ -327,8 +328,8 @@ def train(settings: Settings, out: Path, *, device: str = "auto", workers: int =
 @contextmanager
 def _own_places(out: Path, export: Path | None, place: Place) -> Iterator[None]:
     """The folder of the run for this training alone, and the trial whether the export can be written."""
-    with only_writer(out, checkpoint.RUN_FILES) if place.rank == 0 else nullcontext():
-        if export is not None and place.rank == 0:
+    with only_writer(out, checkpoint.RUN_FILES) if place.first else nullcontext():
+        if export is not None and place.first:
             try_place(export)
             sweep(export.parent, [export.name])
         yield
@@ -345,21 +346,24 @@ def _finish(trainer: Trainer, test: Pictures, export: Path | None, *, half: bool
     prepare = trainer.material.augmentation.prepare
     views = {"one_crop": prepare, "ten_crops": replace(prepare, ten=True)}
     result: dict[str, Any] = {name: trainer.evaluate(test, view) for name, view in views.items()}
-    if trainer.place.rank == 0:
-        if export is not None:
-            result["export_difference"] = export_network(trainer, test, export, half=half)
+    best = None
+    if export is not None:
+        best = trainer.learner.whole(lambda: initial_network(trainer.settings, trainer.material.categories)[0])
+    if trainer.place.first:
+        if export is not None and best is not None:
+            result["export_difference"] = export_network(trainer, best, test, export, half=half)
         text = json.dumps(result, indent=1) + "\n"
         write_atomically(trainer.folder / "result.json", lambda path: path.write_text(text, encoding="utf-8"))
     return result
 
 
-def export_network(trainer: Trainer, test: Pictures, path: Path, *, half: bool) -> dict[str, float]:
+def export_network(trainer: Trainer, best: nn.Module, test: Pictures, path: Path, *, half: bool) -> dict[str, float]:
     """Writes the plain network; tells how far it is from the trained one on some pictures.
 
     A network trained with a mean image is exported with its mean per channel, which is all that
     ``load_pretrained`` subtracts; the difference then includes that too.
     """
-    best, prepare = trainer.learner.best, trainer.material.augmentation.prepare
+    prepare = trainer.material.augmentation.prepare
     spec = get_spec(trainer.settings.model).with_classes(len(trainer.material.categories))
     plain = fold(copy.deepcopy(best).cpu(), spec)
     shown = prepare.preprocess
