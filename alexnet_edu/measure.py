@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import quantiles
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from alexnet_edu.models import AlexNet
 from alexnet_edu.speed import bf16_hardware
 
 __all__ = [
+    "Noise",
     "Timing",
     "bandwidth",
     "committed_results",
@@ -31,10 +32,14 @@ __all__ = [
     "machine",
     "matmul_peak",
     "measure",
+    "noise",
     "synchronize",
+    "unsteady",
 ]
 
 _PATIENCE = 20  # a call so slow that `least` runs take this many times the time wanted gets fewer
+UNSTEADY = 0.25  # quartiles further apart than this share of the median say more about the machine than about the call
+WHOLE = 0.8  # of the processor time that a quiet machine gives; a little goes to the system, always
 RUNS = Path(__file__).with_name("assets") / "benchmarks"
 Device = torch.device
 
@@ -54,6 +59,11 @@ class Timing:
     low: float
     high: float
     runs: int
+
+    @property
+    def spread(self) -> float:
+        """How far the quartiles are apart, as a share of the median."""
+        return (self.high - self.low) / self.median
 
     def __str__(self) -> str:
         return f"{self.median * 1e3:.3g} ms ({self.low * 1e3:.3g} to {self.high * 1e3:.3g}, {self.runs} runs)"
@@ -101,6 +111,56 @@ def measure(
         times.append(perf_counter() - start)
     low, median, high = quantiles(times, n=4, method="inclusive")
     return Timing(median, low, high, len(times))
+
+
+def unsteady(timings: Mapping[str, Timing]) -> str:
+    """One sentence: which of these figures are not to be trusted, because their own runs disagree."""
+    names = [name for name, timing in timings.items() if timing.spread > UNSTEADY]
+    if not names:
+        return f"Steady: the quartiles lie within {100 * UNSTEADY:.0f} % of each median."
+    return (
+        f"Not to be trusted: {', '.join(names)} (quartiles more than {100 * UNSTEADY:.0f} % of the median apart); "
+        "close other programs and run the cell again."
+    )
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Whether the machine was busy with something else.
+
+    Attributes:
+        share: of the processor time that this process could use and asked for, how much it got.
+        timing: of the work that asked.
+    """
+
+    share: float
+    timing: Timing
+
+    @property
+    def quiet(self) -> bool:
+        """Whether figures measured at this moment are worth something."""
+        return self.share >= WHOLE and self.timing.spread <= UNSTEADY
+
+    def __str__(self) -> str:
+        share, spread = 100 * min(1, self.share), 100 * self.timing.spread
+        got = f"this process got {share:.0f} % of the processor, quartiles {spread:.0f} % apart"
+        if self.quiet:
+            return f"Quiet: {got}."
+        return f"Busy: {got}. Close other programs; until this says quiet, trust no time that is measured here."
+
+
+def noise(seconds: float = 0.5) -> Noise:
+    """Keeps all threads of PyTorch busy for a while, and looks how much of the processor they were given.
+
+    Processor time against the clock shows what other programs take even where they take it evenly, so that no run is
+    slower than another.
+    """
+    x = torch.rand(1 << 20)
+    torch.sin(x, out=x)  # starts the threads
+    cpu, clock = process_time(), perf_counter()
+    timing = measure(lambda: torch.sin(x, out=x), seconds=seconds, warm_up=0)
+    asked = (perf_counter() - clock) * min(torch.get_num_threads(), os.cpu_count() or 1)
+    return Noise((process_time() - cpu) / asked, timing)
 
 
 def layer_times(model: AlexNet, x: Tensor, *, seconds: float = 0.1) -> dict[str, Timing]:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import time
 
+import pytest
 import torch
 from torch.utils.benchmark import Timer
 
-from alexnet_edu.measure import bandwidth, committed_results, layer_times, matmul_peak, measure
+from alexnet_edu import measure as instruments
+from alexnet_edu.measure import (
+    Noise,
+    Timing,
+    bandwidth,
+    committed_results,
+    layer_times,
+    matmul_peak,
+    measure,
+    noise,
+    unsteady,
+)
 from alexnet_edu.models import AlexNet
 from alexnet_edu.specs import scaled
 from alexnet_edu.variants import get_spec
@@ -63,3 +75,38 @@ def test_the_committed_runs_say_where_they_come_from() -> None:
         assert {"batch", "mode", "LRN", "layer", "resolution"} <= groups
     assert any("width" in row["group"] for row in runs["cpu_xeon_2cores"]["rows"])
     assert "TF32 FLOP" in runs["gpu_h100"]["peaks"] and "H100" in runs["gpu_h100"]["machine"]["device"]
+
+
+STEADY, WILD = Timing(1.0, 0.95, 1.05, 9), Timing(1.0, 0.9, 1.4, 9)
+
+
+def test_figures_whose_runs_disagree_are_named() -> None:
+    assert unsteady({"fc6": STEADY, "fc7": STEADY}).startswith("Steady")
+    assert unsteady({"fc6": STEADY, "fc7": WILD}).startswith("Not to be trusted: fc7 (")
+
+
+@pytest.mark.parametrize(
+    ("share", "timing", "quiet"), [(0.95, STEADY, True), (0.5, STEADY, False), (0.95, WILD, False)]
+)
+def test_a_machine_is_quiet_when_it_gives_its_time_and_gives_it_evenly(
+    share: float, timing: Timing, quiet: bool
+) -> None:
+    found = Noise(share, timing)
+    assert found.quiet == quiet
+    assert ("trust no time" in str(found)) == (not quiet)
+
+
+@pytest.mark.parametrize("got", [1.0, 0.25])
+def test_noise_holds_processor_time_against_the_clock(monkeypatch: pytest.MonkeyPatch, got: float) -> None:
+    """Each look at a clock takes a second of it, and this process gets its share of that on every thread."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1
+        return now[0]
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(instruments, "perf_counter", clock)
+    monkeypatch.setattr(instruments, "process_time", lambda: got * now[0])
+    found = noise(seconds=20)
+    assert abs(found.share - got) < 0.1 and found.timing.spread == 0

@@ -60,6 +60,7 @@ def roofline(
     peak_flops: float,
     bandwidth: float,
     title: str,
+    spread: Mapping[str, tuple[float, float]] | None = None,
     ax: Axes | None = None,
 ) -> Figure:
     """What bounds each layer: the machine's arithmetic or its memory.
@@ -69,6 +70,7 @@ def roofline(
         peak_flops: the machine's highest measured speed, FLOP/s.
         bandwidth: the machine's highest measured memory traffic, byte/s.
         title: machine, dtype and batch.
+        spread: from a layer's name to the quartiles of its speed (FLOP/s).
         ax: axes to draw on.
     """
     figure, ax = axes_for(ax, 7.5, 4.8)
@@ -80,7 +82,10 @@ def roofline(
     below = 0
     for name, (intensity, speed) in sorted(points.items(), key=lambda item: item[1]):
         dense = name.startswith("fc")
-        ax.plot(intensity, speed / 1e9, "D" if dense else "o", color=VERMILLION if dense else BLUE)
+        colour = VERMILLION if dense else BLUE
+        if spread:
+            ax.plot([intensity] * 2, [end / 1e9 for end in spread[name]], color=colour, linewidth=1)
+        ax.plot(intensity, speed / 1e9, "D" if dense else "o", color=colour)
         below += not dense  # convolutions crowd under the roof, so their names go down in steps
         place = (8, -3) if dense else (-6, -18 - 14 * (below % 5))
         line = None if dense else {"arrowstyle": "-", "color": GREY, "linewidth": 0.7}
