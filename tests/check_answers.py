@@ -410,6 +410,17 @@ RIGHT: dict[str, list[Answers]] = {
     "nb11.interval": [(interval_by_hand,)],
     "nb11.seeds_needed": [(seeds_by_doubling,)],
     "nb11.raised": [(holm_by_ranks,)],
+    "nb12.exchanged": [
+        (lambda layers: [name for i, (name, kind, groups) in enumerate(layers) if groups == 1 and i > 0],),
+        (lambda layers: tuple(row[0] for row in layers[1:] if row[2] == 1),),
+    ],
+    "nb12.exchange_bytes": [
+        (lambda batch, values, n: 4 * batch * (values - values / n),),
+        (lambda batch, values, n: 4 * batch * values * (n - 1) // n,),
+    ],
+    "nb12.balance": [(997,), (997.0,)],
+    "nb12.ring_bytes": [(lambda parameters, n: 8 * (parameters - parameters / n),)],
+    "nb12.plan_for": [({"a": "towers", "b": "copies", "c": "one weird trick", "d": "towers"},)],
 }  # fmt: skip
 
 WRONG: dict[str, list[tuple[Answers, str]]] = {
@@ -533,6 +544,12 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
     "nb09.rank_correlation": [((lambda a, b: a,), "a number is wanted")],
     "nb09.fooled": [((lambda x, g, e: (x + 2 * e * g.sign()).clamp(0, 1),), "How far")],
     "nb09.overlap": [((lambda a, m, s: shared_places(a, m, s / 2),), "How many places")],
+    "nb12.exchanged": [((lambda layers: [name for name, kind, groups in layers if kind == "ReLU"],),
+                        "Go through the layers")],
+    "nb12.exchange_bytes": [((lambda batch, values, n: 8 * batch * n,), "Count for one picture")],
+    "nb12.balance": [((500,), "grows with the batch")],
+    "nb12.ring_bytes": [((lambda parameters, n: 8 * n,), "How large is a piece")],
+    "nb12.plan_for": [(({"a": "copies", "b": "copies", "c": "one weird trick", "d": "towers"},), "leave room")],
     "nb10.head_size": [((lambda features, classes: features,), "how many numbers make one output")],
     "nb10.other_kinds": [
         ((lambda kinds, chosen: list(chosen),), "3 values are wanted"),

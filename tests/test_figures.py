@@ -45,6 +45,14 @@ FIGURES: dict[str, tuple[Callable[..., Figure], bool]] = {
         True,
     ),
     "fields": (lambda **kw: figures.receptive_fields(CROP, get_spec("small"), ["conv1", "conv5"], **kw), True),
+    "timeline": (
+        lambda **kw: figures.step_timeline(
+            {"process 0": [("forward", 0.0, 2.0), ("sending", 1.0, 2.0)], "process 1": [("forward", 0.0, 2.0)]},
+            title="A step",
+            **kw,
+        ),
+        True,
+    ),
     "bars": (lambda **kw: figures.bars({"a": 1.0, "b": 2.0}, title="Times", xlabel="ms", **kw), True),
     "curves": (
         lambda **kw: figures.curves([1, 2], {"a": [1, 2]}, title="Times", xlabel="batch", ylabel="ms", **kw),
@@ -232,6 +240,11 @@ def test_show_takes_svg_with_its_own_title_and_description() -> None:
 
 def test_same_data_same_description() -> None:
     assert FIGURES["maps"][0]().get_label() == FIGURES["maps"][0]().get_label()
+
+
+def test_a_timeline_says_which_share_of_the_step_is_sending() -> None:
+    said = FIGURES["timeline"][0]().get_label()
+    assert "process 0: 50 % of the step" in said and "process 1: 0 % of the step" in said
 
 
 def test_the_error_budget_falls_to_what_is_left() -> None:

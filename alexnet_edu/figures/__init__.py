@@ -24,6 +24,7 @@ from alexnet_edu.figures.plots import bars, curves, picture_grid, points
 from alexnet_edu.figures.predictions import reliability, top5_bars
 from alexnet_edu.figures.shapes import field_growth, padded_corners, who_notices
 from alexnet_edu.figures.showing import Shown, show, wall
+from alexnet_edu.figures.timeline import step_timeline
 
 __all__ = [
     "Shown",
@@ -52,6 +53,7 @@ __all__ = [
     "roofline",
     "scatter",
     "show",
+    "step_timeline",
     "strongest_map_grid",
     "top5_bars",
     "tower_filters",
