@@ -243,7 +243,7 @@ def test_same_data_same_description() -> None:
 
 
 def test_a_timeline_says_which_share_of_the_step_is_sending() -> None:
-    said = FIGURES["timeline"][0]().get_label()
+    said = str(FIGURES["timeline"][0]().get_label())
     assert "process 0: 50 % of the step" in said and "process 1: 0 % of the step" in said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def learned(name: str, place: Place) -> dict[str, Any]:
             gradients = {key: p.grad for key, p in learner.network.named_parameters()}
             found["gradients"] = gradients if place.towers == 1 else learner.network.joined(gradients)  # type: ignore[operator]
         if step == 1:  # saved, and taken up again by a learner that knows nothing yet
-            found["state"] = saved = learner.state()
+            found["state"] = saved = deepcopy(learner.state())
             learner = fresh(name, RECIPES[name], place)
             learner.load(everyone_s(saved, place))
     return found

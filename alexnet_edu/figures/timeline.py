@@ -29,10 +29,11 @@ def step_timeline(lanes: Mapping[str, Sequence[Span]], *, title: str, ax: Axes |
     figure, ax = axes_for(ax, 8, 1.4 + 0.55 * len(lanes))
     for row, spans in enumerate(lanes.values()):
         for what, start, end in spans:
-            height = 0.36 if what == "sending" else 0.8
-            edge = {"edgecolor": "white", "linewidth": 0.5} if what == "sending" else {}
-            ax.barh(row, end - start, height, start, color=COLOURS[what], alpha=1 if edge else 0.55, **edge)
-    ax.set_yticks(range(len(lanes)), lanes)
+            height, alpha, line = (0.36, 1.0, 0.5) if what == "sending" else (0.8, 0.55, 0.0)
+            ax.barh(
+                row, end - start, height, start, color=COLOURS[what], alpha=alpha, edgecolor="white", linewidth=line
+            )
+    ax.set_yticks(range(len(lanes)), list(lanes))
     ax.invert_yaxis()
     tidy(ax, title, xlabel="ms since the step began")
     ax.grid(axis="y", visible=False)
