@@ -38,8 +38,8 @@ def step_timeline(lanes: Mapping[str, Sequence[Span]], *, title: str, ax: Axes |
     tidy(ax, title, xlabel="ms since the step began")
     ax.grid(axis="y", visible=False)
     handles = [Patch(color=colour, alpha=1 if what == "sending" else 0.55) for what, colour in COLOURS.items()]
-    ax.legend(handles, ["forward", "backward", "update", "sending or waiting"], ncols=4, frameon=False,
-              loc="upper center", bbox_to_anchor=(0.5, -0.3 - 0.35 / len(lanes)))  # fmt: skip
+    names = ["forward", "backward", "update", "sending or waiting"]
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
     shares = {
         name: sum(end - start for what, start, end in spans if what == "sending") / max(end for _, _, end in spans)
         for name, spans in lanes.items()
