@@ -204,6 +204,7 @@ def test_notebooks_are_numbered_in_order() -> None:
     parts = [(int(number), letter) for number, letter in (one.groups() for one in found if one)]
     assert len(parts) == len(lessons), "a notebook is 3, and its second part 3b"
     assert parts == sorted(set(parts)), "the order of the files is the order of the course"
+    assert sorted({number for number, _ in parts}) == list(range(1, parts[-1][0] + 1)), "no number is left out"
     for number, letter in parts:
         before = [other for one, other in parts if one == number and other < letter]
         assert "".join(["a", *before[1:], letter]) in "abcdefgh" if letter else not before

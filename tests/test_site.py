@@ -149,7 +149,8 @@ def test_a_page_reads_well_on_a_phone_and_by_a_screen_reader(name: str, scheme: 
     tab.emulate_media(color_scheme=scheme)
     for width, height in ((390, 844), (1280, 800)):
         tab.set_viewport_size({"width": width, "height": height})
-        tab.goto(f"{tab.address}{name}.html")
+        answer = tab.goto(f"{tab.address}{name}")
+        assert answer.ok
         screenshot(tab, f"site-{Path(name).stem}-{scheme}-{width}")
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     found = Axe().run(tab).response["violations"]
