@@ -38,6 +38,7 @@ class ArchitectureExplorer(Explorer):
         self.layer = menu("Layer", [each.name for each in spec.layers], layer)
         self.diagram, self.table = (widgets.HTML(layout=widgets.Layout(width="100%")) for _ in range(2))
         self._drawing = self.touchable(self.diagram, self._touched)
+        self._drawing.layout.width = "100%"
         self._drawing.layout.min_width = "720px"  # below that its words cannot be read: it scrolls
         self.costs = widgets.HTML(layout=widgets.Layout(flex="1 1 300px", width="auto", min_width="0"))
         self.photo = image_view(300, sharp=False)

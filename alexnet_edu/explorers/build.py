@@ -103,11 +103,11 @@ class BuildExplorer(Explorer):
         self.side = slider("Picture (px)", 300, value=side, minimum=32)
         self.layer = menu("Layer", names, layer)
         self.knobs = {
-            "kernel_size": slider("Kernel", 15, value=1, minimum=1),
+            "kernel_size": slider("Kernel side", 15, value=1, minimum=1),
             "stride": slider("Stride", 8, value=1, minimum=1),
             "padding": slider("Padding", 7),
             "groups": slider("Groups", 8, value=1, minimum=1),
-            "out_channels": slider("Kernels (output maps)", 512, value=16, minimum=16, step=16),
+            "out_channels": slider("Kernels", 512, value=16, minimum=16, step=16),
         }
         self.rounding = menu("Rounding", _ROUNDING, False)
         self.reset = widgets.Button(description="As in the paper", layout=control_layout("200px"))
