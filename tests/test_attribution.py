@@ -141,8 +141,8 @@ def test_integrated_gradients_add_up_to_the_change_of_the_score(model: AlexNet, 
     """Completeness; with more steps the sum comes closer."""
     with torch.no_grad():
         change = (model(x) - model(torch.zeros_like(x)))[range(2), TARGETS]
-    few, many = (integrated_gradients(model, x, TARGETS, steps=n).sum((1, 2, 3)) - change for n in (3, 24))
-    assert (many.abs() < 0.05).all() and change[0] > 4 and (many.abs() < few.abs()).all()
+    few, many = (integrated_gradients(model, x, TARGETS, steps=n).sum((1, 2, 3)) - change for n in (2, 24))
+    assert (many.abs() < 0.03 * change[0]).all() and (many.abs() < few.abs()).all()
 
 
 def test_a_gradient_is_a_difference_quotient(model: AlexNet, x: Tensor) -> None:
@@ -184,7 +184,7 @@ def test_the_curves_by_hand(stranger: Functional) -> None:
     given = x.clone()
     down, up = deletion(stranger, x, [1, 2], maps, steps=3, fill=0.5), insertion(stranger, x, [1, 2], maps, steps=3)
     assert torch.equal(x, given)
-    blurred = gaussian_blur(x, [15, 15], [10.0, 10.0])  # as far as the mirror reaches
+    blurred = gaussian_blur(x, [17, 17], [10.0, 10.0])  # as far as the mirror reaches
     for picture, (values, target) in enumerate(zip(maps, [1, 2], strict=True)):
         for step in range(4):
             highest = sorted(range(81), key=lambda at, values=values: -values.flatten()[at])[: 27 * step]  # type: ignore[misc]

@@ -738,10 +738,10 @@ def test_attribution_shuffles_a_copy_and_returns_to_the_trained_network(
 ) -> None:
     before = {name: value.clone() for name, value in pretrained.model.state_dict().items()}
     explorer = AttributionExplorer(pretrained, pictures)
-    trained = explorer.left.value
+    trained = explorer.right.value
     explorer.shuffled.value = explorer.shuffled.max
-    assert explorer.shuffled.max == 8 and explorer.left.value != trained
+    assert explorer.shuffled.max == 8 and explorer.right.value != trained
     explorer.shuffled.value = 0
-    assert explorer.left.value == trained and "as trained" in explorer.message.value
+    assert explorer.right.value == trained and "as trained" in explorer.message.value
     assert all(torch.equal(value, before[name]) for name, value in pretrained.model.state_dict().items())
     assert "shuffled=0" in repr(explorer) and explorer.still().count("<img") == 3
