@@ -545,7 +545,7 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
     "nb09.fooled": [((lambda x, g, e: (x + 2 * e * g.sign()).clamp(0, 1),), "How far")],
     "nb09.overlap": [((lambda a, m, s: shared_places(a, m, s / 2),), "How many places")],
     "nb12.exchanged": [((lambda layers: [name for name, kind, groups in layers if kind == "ReLU"],),
-                        "Go through the layers")],
+                        "2 values are wanted")],
     "nb12.exchange_bytes": [((lambda batch, values, n: 8 * batch * n,), "Count for one picture")],
     "nb12.balance": [((500,), "grows with the batch")],
     "nb12.ring_bytes": [((lambda parameters, n: 8 * n,), "How large is a piece")],

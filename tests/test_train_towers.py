@@ -167,7 +167,8 @@ def learned(name: str, place: Place) -> dict[str, Any]:
             gradients = {key: p.grad for key, p in learner.network.named_parameters()}
             found["gradients"] = gradients if place.towers == 1 else learner.network.joined(gradients)  # type: ignore[operator]
         if step == 1:  # saved, and taken up again by a learner that knows nothing yet
-            found["state"] = saved = deepcopy(learner.state())
+            saved = learner.state()
+            found["state"] = deepcopy(saved)  # a loaded optimiser goes on with the very tensors
             learner = fresh(name, RECIPES[name], place)
             learner.load(everyone_s(saved, place))
     return found

@@ -26,7 +26,6 @@ def _exchanged(layers: Rows) -> list[str]:
     mistakes=[
         (lambda layers: [n for n, k, g in layers if k in ("Conv", "Linear") and g == 1],
          "The first layer reads the picture, and both processes have that."),
-        (lambda layers: [n for n, k, g in layers if g == 1], "The first layer reads the picture; both have that."),
         (lambda layers: [n for n, k, g in layers if k in ("Conv", "Linear") and g == 2],
          "With two groups each half reads its own half: those are the layers that need *no* exchange."),
         (lambda layers: [n for n, k, g in layers if k == "Conv" and g == 1][1:],
@@ -56,11 +55,10 @@ def _sent(batch: int, values: int, processes: int) -> float:
     mistakes=[
         (lambda b, v, n: 4 * b * v, "A process has only its share of the values to send."),
         (lambda b, v, n: 4 * b * v / n, "It sends its share to each of the others, not to one."),
-        (lambda b, v, n: 4 * b * v * (n - 1), "A process has only its share of the values to send."),
+        (lambda b, v, n: 4 * b * v * (n - 1), "That is what all send together; one process has a share only."),
         (lambda b, v, n: _sent(b, v, n) / 4, "Those are values; each has four bytes."),
         (lambda b, v, n: _sent(1, v, n), "Each picture of the batch has its own values."),
         (lambda b, v, n: 2 * _sent(b, v, n), "That is forwards and backwards; one way is wanted."),
-        (lambda b, v, n: n * _sent(b, v, n), "That is what all processes send together."),
     ],
 )
 def exchange_bytes() -> Iterable[Inputs]:
@@ -87,7 +85,7 @@ BALANCE = _balance("forward", "backward")
         (BALANCE - 1, "Almost: with that batch copies still send more."),
         (128, "At the paper's own batch, copies send far more."),
         (2 * BALANCE, "Do both processes send, or is it one process's bytes on both sides?"),
-        (BALANCE // 2, "Do both processes send, or is it one process's bytes on both sides?"),
+        (BALANCE // 2, "Is one side what both processes send, and the other what one sends?"),
         (_balance("forward"), "Values are exchanged twice: forwards and backwards."),
     ],
 )  # fmt: skip
