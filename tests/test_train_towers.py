@@ -16,10 +16,10 @@ from test_train_loop import CPU, environment, made, settings, weights
 from torch import Tensor
 from train_pictures import write_pictures
 
+from alexnet_edu.division import LOGITS, PLANS, copies, held_parameters, messages, one_weird_trick, towers
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.models import AlexNet
 from alexnet_edu.specs import Conv, Spec, scaled
-from alexnet_edu.train.division import LOGITS, PLANS, copies, held_parameters, messages, one_weird_trick, towers
 from alexnet_edu.train.learner import Learner, learner_for
 from alexnet_edu.train.network import start_weights
 from alexnet_edu.train.place import ONE_LEFT, Place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from alexnet_edu.check.exercises import Inputs, exercise, question
-from alexnet_edu.train.division import copies, messages, towers
+from alexnet_edu.division import copies, messages, towers
 from alexnet_edu.variants import PAPER
 
 __all__ = ["balance", "exchange_bytes", "exchanged", "plan_for", "ring_bytes"]

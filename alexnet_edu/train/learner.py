@@ -13,9 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from alexnet_edu.division import towers
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.models import AlexNet
-from alexnet_edu.train.division import towers
 from alexnet_edu.train.network import training_network
 from alexnet_edu.train.optim import averaged, optimiser_for, schedule_for
 from alexnet_edu.train.place import Place

@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
+from alexnet_edu.division import PLANS, Plan, copies
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.models import AlexNet
 from alexnet_edu.specs import Spec, scaled
-from alexnet_edu.train.division import PLANS, Plan, copies
 from alexnet_edu.train.network import training_network
 from alexnet_edu.train.optim import optimiser_for
 from alexnet_edu.train.place import ONE_LEFT, Place

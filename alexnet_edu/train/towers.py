@@ -15,8 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from alexnet_edu.division import LOGITS, Plan
 from alexnet_edu.layers import Dropout2012, LocalResponseNorm
-from alexnet_edu.train.division import LOGITS, Plan
 
 __all__ = ["DividedNetwork", "Event", "Wire", "divide"]
 
