@@ -96,10 +96,18 @@ def dissect(
         raise AlexNetError("Chance needs other pictures to compare with: give at least two.")
     active = _highest(activations.transpose(0, 1).flatten(1), share)
     random = torch.Generator().manual_seed(seed)
-    orders = [torch.randperm(len(present), generator=random) for _ in range(shuffles)]
+    orders = [_others(len(present), random) for _ in range(shuffles)]
     by_chance = [overlaps(active, _by_attribute(present[order])).amax(1) for order in orders]
     found = overlaps(active, _by_attribute(present))
     return Dissection(layer, ATTRIBUTES, found, torch.stack(by_chance).amax(0))
+
+
+def _others(count: int, random: torch.Generator) -> Tensor:
+    """An order in which no picture keeps its place: one that did would meet its own attributes, which is no chance."""
+    circle = torch.randperm(count, generator=random)
+    order = torch.empty_like(circle)
+    order[circle] = circle.roll(1)
+    return order
 
 
 def _seen(model: ModelLike, images: Any, layer: str) -> tuple[Tensor, Tensor]:

@@ -98,7 +98,7 @@ def test_units_that_were_made_for_an_attribute_are_found() -> None:
         weight[1] = torch.tensor([-0.5, -0.5, 1.0])[:, None, None]
         weight[2] = (waves(90, 8, 11) - 0.5) / 3
         weight[3] = -1.0
-    found = dissect(pretrained, held_out_images()[::4], "conv1", shuffles=20)
+    found = dissect(pretrained, held_out_images(), "conv1", shuffles=20)
     assert [found.best[0], *found.best[2:4]] == ["red", "vertical lines", "black"]
     assert found.best[1] in ("blue", "cyan")  # skies lie between the two
     assert found.above_chance[:4].all()

@@ -199,7 +199,7 @@ def test_top_patches_of_other_layers(pretrained: Pretrained, theirs: Any) -> Non
         top_patches(pretrained, x, "conv1", 48)
     with pytest.raises(AlexNetError, match="no layer 'conv9'"):
         top_patches(pretrained, x, "conv9", 0)
-    with pytest.raises(AlexNetError, match="receptive fields"):
+    with pytest.raises(AlexNetError, match="Receptive fields"):
         top_patches(nn.Conv2d(3, 1, 3), x, "", 0)
 
 
