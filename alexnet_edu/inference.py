@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
@@ -198,14 +198,15 @@ def _one_or_list(
     image: Any, pretrained: Pretrained, views: Views, top_k: int | None, crops: int = 1
 ) -> Prediction | list[Prediction]:
     several = isinstance(image, (list, tuple))
-    found = _classify(image if several else [image], pretrained, views, top_k, BATCH_SIZE // crops)
-    results = [unwrap(result) for _, result in found]
+    # Closed here, also after an error: threads that end when Python collects garbage, in any thread, may wait for ever.
+    with closing(_classify(image if several else [image], pretrained, views, top_k, BATCH_SIZE // crops)) as found:
+        results = [unwrap(result) for _, result in found]
     return results if several else results[0]
 
 
 def _classify(
     images: Iterable[Any], pretrained: Pretrained, views: Views, top_k: int | None, batch_size: int
-) -> Iterator[tuple[Any, Prediction | AlexNetError]]:
+) -> Generator[tuple[Any, Prediction | AlexNetError], None, None]:
     """A single batch is read in threads and has every core for its pass; several run side by side, on one core each."""
     classes = len(pretrained.categories)
     top_k = min(5, classes) if top_k is None else top_k
@@ -222,9 +223,9 @@ def _classify(
     first = list(islice(batches, 2))
     classify = partial(_classify_batch, pretrained, views, top_k)
     if len(first) < 2:
-        with ThreadPoolExecutor(WORKERS) as pool:
-            for batch in first:
-                yield from classify(pool.map, batch)
+        with ThreadPoolExecutor(WORKERS) as pool:  # ended before the first answer is given: see ``_one_or_list``
+            answers = [answer for batch in first for answer in classify(pool.map, batch)]
+        yield from answers
         return
     own_cores = partial(torch.set_num_threads, cores // workers)
     try:
