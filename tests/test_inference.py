@@ -1,3 +1,5 @@
+import gc
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -323,3 +325,17 @@ def test_probabilities_of_any_module() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
     found = class_probabilities(model, torch.zeros(2, 3, 2, 2))
     assert found.shape == (2, 3) and model.training and not found.requires_grad
+
+
+@pytest.mark.parametrize("pictures", [2, 40])
+def test_threads_of_a_prediction_end_with_it_after_an_error_as_well(pictures: int) -> None:
+    """Ended by the garbage collector, in whatever thread that runs, they may wait for ever."""
+    pretrained, photo = random_pretrained(), Image.new("RGB", (64, 64))
+    before = set(threading.enumerate())
+    gc.disable()
+    try:
+        with pytest.raises(AlexNetError):
+            predict(["no such picture.jpg"] + [photo] * pictures, pretrained)
+        assert set(threading.enumerate()) <= before
+    finally:
+        gc.enable()
