@@ -251,7 +251,7 @@ def test_what_excites_a_channel_leads_to_its_photo(page: Any, small: Pretrained)
 def test_the_last_layer_names_its_units(page: Any) -> None:
     page.locator("#network").get_by_role("link", name="fc8").click()
     page.locator(".channel .value", has_text="unit 90: sunflower").wait_for()
-    assert "makes a probability of 93 %" in page.locator(".said").inner_text()
+    assert "makes it a probability of 93 %" in page.locator(".said").inner_text()
 
 
 def test_a_link_brings_everything_back(chromium: Any, address: str) -> None:
