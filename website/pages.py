@@ -31,7 +31,7 @@ REFERENCE = (MODEL_CARD, "docs/glossary.md", "docs/errata.md", "CONTRIBUTING.md"
 # Every other page of docs/ is a guide: these come first, the others by name.
 FIRST_GUIDES = ("students", "instructors")
 PICTURE = re.compile(r'src="data:image/(png|jpeg|webp|svg)(?:\+xml)?;base64,([^"]+)"')
-LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"(?<!!)\[([^\[\]]+)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
 IMAGE = re.compile(r"!\[[^\]]+\]\((?!https?:)([\w.-]+)\)")
 NOT_PROSE = re.compile(
     r"```.*?```|`[^`]*`|\$[^$]+\$|!?\[[^\]]*\]\([^)]*\)|<[^>]+>|^#.*?$|^\|.*?$|\*\*[^*]+\*\*", re.DOTALL | re.MULTILINE
