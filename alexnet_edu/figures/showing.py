@@ -89,7 +89,7 @@ def wall(pictures: Mapping[str, Path], shares: Mapping[str, float], title: str) 
 def _on_wall(label: str, path: Path, share: float) -> str:
     data, label = base64.b64encode(path.read_bytes()).decode(), escape(label)
     style = "display:inline-block;width:72px;margin:1px;vertical-align:top"
-    image = f'<img alt="{label}" width=58 src="data:image/webp;base64,{data}">'
+    image = f'<img alt="{label}" style=width:58px src="data:image/webp;base64,{data}">'
     return f'<span style="{style}">{image}<br>{label} {share:.2f}</span>'
 
 
