@@ -28,6 +28,7 @@ from alexnet_edu.features import (
     input_of,
     layer_modules,
     layer_of,
+    no_bar,
     recording,
     targets_of,
 )
@@ -283,8 +284,7 @@ def _by_batch(
     """``method`` for a batch after the other, in eval mode, with gradients even where the caller has none."""
     x = input_of(model, images)
     targets, parts = targets_of(model, target, len(x)), []
-    disable = None if progress is None else not progress
-    bar = tqdm(total=passes * -(-len(x) // BATCH_SIZE), leave=False, disable=disable)
+    bar = tqdm(total=passes * -(-len(x) // BATCH_SIZE), leave=False, disable=no_bar(progress))
     with bar, differentiating(bare(model)) as module:
         try:
             for start in range(0, len(x), BATCH_SIZE):
@@ -514,9 +514,8 @@ def _curve(
     targets = torch.tensor(targets_of(model, target, len(x)))
     order = maps.detach().flatten(1).argsort(dim=1, descending=True, stable=True)
     place = order.argsort(1).reshape(len(x), 1, *x.shape[2:]).to(x.device)
-    disable = None if progress is None else not progress
     points = []
-    for step in tqdm(range(steps + 1), leave=False, disable=disable):
+    for step in tqdm(range(steps + 1), leave=False, disable=no_bar(progress)):
         gone = place < round(step / steps * order.shape[1])
         mixed = torch.where(gone, end, start)
         chances = torch.cat([class_probabilities(bare(model), part) for part in mixed.split(BATCH_SIZE)])

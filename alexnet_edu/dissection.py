@@ -16,8 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alexnet_edu.errors import AlexNetError, check_number, check_times, check_whole
-from alexnet_edu.features import ModelLike, feature_maps, field_centres, input_batches
-from alexnet_edu.weights import Pretrained
+from alexnet_edu.features import ModelLike, feature_maps, field_centres, input_batches, pixels_of
 
 __all__ = ["ATTRIBUTES", "Dissection", "attributes", "dissect"]
 
@@ -117,7 +116,7 @@ def _seen(model: ModelLike, images: Any, layer: str) -> tuple[Tensor, Tensor]:
         maps = feature_maps(model, x, layer)[layer].float().cpu()
         if maps.ndim != 4 or maps.shape[2] < 2:
             raise AlexNetError(f"{layer} has no maps to lay over pictures; choose a convolution or what follows it.")
-        pixels = (model.preprocess.denormalize(x) if isinstance(model, Pretrained) else x).float().cpu()
+        pixels = pixels_of(model, x).float().cpu()
         centres, jump = field_centres(model, layer, x.shape[-1])
         around = _blurred(attributes(pixels).float(), jump | 1)
         all_maps.append(maps)

@@ -1,8 +1,18 @@
 """The errors this package raises on bad input: each message is one sentence that says what to do."""
 
 import operator
+from collections.abc import Iterable
 
-__all__ = ["AlexNetError", "ImageError", "WeightsError", "check_number", "check_times", "check_type", "check_whole"]
+__all__ = [
+    "AlexNetError",
+    "ImageError",
+    "WeightsError",
+    "check_counted",
+    "check_number",
+    "check_times",
+    "check_type",
+    "check_whole",
+]
 
 _MOST_TIMES = 10_000
 
@@ -63,3 +73,14 @@ def check_number(name: str, value: float, least: float = -1e6) -> None:
     check_type(name, value, (int, float), "a number")
     if not least <= value <= 1e6:
         raise AlexNetError(f"{name} must be between {least:g} and 1,000,000, not {value}.")
+
+
+def check_counted(numbers: Iterable[int], count: int, there_are: str) -> None:
+    """Refuses a number that is not one of ``count`` things, which the message begins to name: "There are 101 classes".
+
+    Raises:
+        AlexNetError: a number is negative, or ``count`` and more.
+    """
+    wrong = [number for number in numbers if not 0 <= number < count]
+    if wrong:
+        raise AlexNetError(f"{there_are}, counted from 0; there is no {wrong[0]}.")

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from alexnet_edu.errors import AlexNetError, check_type, check_whole
+from alexnet_edu.errors import AlexNetError, check_counted, check_type, check_whole
 from alexnet_edu.geometry import layer_table, receptive_field_box
 from alexnet_edu.inference import BATCH_SIZE, channels_last, class_probabilities, evaluating, like_parameters
 from alexnet_edu.models import AlexNet, unwrapped
@@ -344,8 +344,7 @@ def input_batches(model: ModelLike, images: Any) -> Iterator[Tensor]:
 
 def _maps_of(activations: Tensor, layer: str, channel: int) -> Tensor:
     """``(N, H, W)`` of one channel; a fully connected unit is a map of one position."""
-    if not 0 <= channel < activations.shape[1]:
-        raise AlexNetError(f"{layer} has {activations.shape[1]:,} channels, counted from 0; there is no {channel}.")
+    check_counted([channel], activations.shape[1], f"{layer} has {activations.shape[1]:,} channels")
     chosen = activations[:, channel].float()
     return chosen if chosen.ndim == 3 else chosen[:, None, None]
 
@@ -374,8 +373,7 @@ def _peaks(
 
 def _pixels(model: ModelLike, x: Tensor, box: tuple[int, int, int, int]) -> Tensor:
     top, left, bottom, right = box
-    shown = model.preprocess.denormalize(x) if isinstance(model, Pretrained) else x
-    return shown[:, top:bottom, left:right].cpu().clone()
+    return pixels_of(model, x)[:, top:bottom, left:right].cpu().clone()
 
 
 def occlusion(
@@ -438,6 +436,16 @@ def occlusion(
     return torch.cat(parts).reshape(len(tops), len(lefts))
 
 
+def pixels_of(model: ModelLike, x: Tensor) -> Tensor:
+    """What an input shows: with a ``Pretrained`` pixels from 0 to 1, else the input as it is."""
+    return model.preprocess.denormalize(x) if isinstance(model, Pretrained) else x
+
+
+def no_bar(progress: bool | None) -> bool | None:
+    """tqdm's ``disable``: True and False are the caller's word, and without one a bar shows on a terminal only."""
+    return None if progress is None else not progress
+
+
 def targets_of(model: ModelLike, target: Target, count: int) -> list[int]:
     """A class for each of ``count`` pictures: their own, or one for all; numbers, or labels of a ``Pretrained``."""
     if not count:
@@ -462,8 +470,7 @@ def class_index(model: ModelLike, target: int | str) -> int:
 
 
 def _probability_of(index: int, probabilities: Tensor) -> Tensor:
-    if not 0 <= index < probabilities.shape[1]:
-        raise AlexNetError(f"There are {probabilities.shape[1]:,} classes, counted from 0; there is no {index}.")
+    check_counted([index], probabilities.shape[1], f"There are {probabilities.shape[1]:,} classes")
     return probabilities[:, index]
 
 

@@ -15,8 +15,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from alexnet_edu.errors import AlexNetError, check_number, check_times, check_whole
-from alexnet_edu.features import ModelLike, Target, bare, differentiating, input_of, layer_of, targets_of
+from alexnet_edu.errors import AlexNetError, check_counted, check_number, check_times, check_whole
+from alexnet_edu.features import (
+    ModelLike,
+    Target,
+    bare,
+    differentiating,
+    input_of,
+    layer_of,
+    no_bar,
+    pixels_of,
+    targets_of,
+)
 from alexnet_edu.inference import channels_last
 from alexnet_edu.models import AlexNet
 from alexnet_edu.weights import Pretrained
@@ -98,9 +108,7 @@ def visualise(
 
 def _of_channels(answers: Tensor, channels: Sequence[int], layer: str, where: str) -> Tensor:
     """``(n,)`` of answers ``(n, C, ...)``: how strongly each picture's own channel answers."""
-    wrong = [channel for channel in channels if not 0 <= channel < answers.shape[1]]
-    if wrong:
-        raise AlexNetError(f"{layer} has {answers.shape[1]:,} channels, counted from 0; there is no {wrong[0]}.")
+    check_counted(channels, answers.shape[1], f"{layer} has {answers.shape[1]:,} channels")
     own = answers[range(len(channels)), channels]
     if own.ndim == 3 and where == "centre":
         return own[:, own.shape[1] // 2, own.shape[2] // 2]
@@ -267,11 +275,9 @@ def _classes(model: ModelLike, target: Target | None, scores: Tensor) -> Tensor:
     """``(N,)`` classes on the scores' device: those given, or the present answers."""
     if target is None:
         return scores.argmax(1)
-    classes = torch.tensor(targets_of(model, target, len(scores)))
-    wrong = classes[(classes < 0) | (classes >= scores.shape[1])].tolist()
-    if wrong:
-        raise AlexNetError(f"There are {scores.shape[1]:,} classes, counted from 0; there is no {wrong[0]}.")
-    return classes.to(scores.device)
+    classes = targets_of(model, target, len(scores))
+    check_counted(classes, scores.shape[1], f"There are {scores.shape[1]:,} classes")
+    return torch.tensor(classes, device=scores.device)
 
 
 def universal_patch(
@@ -438,9 +444,8 @@ def _answers(network: nn.Module, layer: nn.Module, x: Tensor) -> Tensor:
 
 def _repeat(change: Callable[[int], None], times: int, title: str, progress: bool | None) -> None:
     """Calls ``change(0)``, ``change(1)`` and so on, with a bar; Ctrl-C ends it quietly."""
-    hidden = None if progress is None else not progress
     with suppress(KeyboardInterrupt):
-        for number in tqdm(range(times), title, leave=False, disable=hidden):
+        for number in tqdm(range(times), title, leave=False, disable=no_bar(progress)):
             change(number)
 
 
@@ -455,8 +460,7 @@ def _scaled(model: ModelLike) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
 
 def _pixels_of(model: ModelLike, images: Any) -> Tensor:
     """``(N, 3, H, W)``, 0 to 1, on the network's device, for what ``feature_maps`` takes."""
-    x = input_of(model, images)
-    return model.preprocess.denormalize(x) if isinstance(model, Pretrained) else x.clone()
+    return pixels_of(model, input_of(model, images)).clone()
 
 
 def _side(model: ModelLike) -> int:
