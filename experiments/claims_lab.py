@@ -128,13 +128,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default %(default)s)")
     parser.add_argument("--no-graphs", action="store_true", help="on a GPU, train without CUDA graphs")
-    parser.add_argument("--arms", default=",".join(ARMS), help="which arms, with commas between (default: all)")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), help="which arms, each in quotes (default: all)")
     parser.add_argument("--seeds", type=int, default=8, help="measured seeds of each arm (default %(default)s)")
     parser.add_argument("--first-seed", type=int, default=1, help="others than your neighbour's (default %(default)s)")
     args = parser.parse_args(argv)
     if args.first_seed < 1 or args.seeds < 1 or args.workers < 1 or not args.hours > 0:
         raise AlexNetError("--first-seed, --seeds and --workers must be at least 1, and --hours above 0.")
-    args.arms = [name.strip() for name in args.arms.split(",")]
     for name in args.arms:
         one_of(ARMS, name, "arm")
     return args

@@ -223,6 +223,11 @@ def test_the_command_trains_and_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
         torch.set_num_threads(threads)
 
 
+def test_all_arms_are_the_default_and_one_with_a_comma_can_be_named() -> None:
+    assert claims_lab._arguments([]).arms == list(ARMS)
+    assert claims_lab._arguments(["--arms", "base", "one tower, equal maps"]).arms == ["base", "one tower, equal maps"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"), [(["--arms", "sigmoid"], "no arm 'sigmoid'"), (["--hours", "0"], "above 0")]
 )
