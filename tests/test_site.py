@@ -23,8 +23,7 @@ import alexnet_edu
 
 READABLE = (
     "index.html",
-    "notebooks/02_architecture.html",
-    "notebooks/05_filters.html",
+    *(f"notebooks/{path.stem}.html" for path in notebook_paths()),
     "api.html",
     "docs/glossary.html",
     "atlas/index.html",

@@ -34,6 +34,7 @@ html_theme = "furo"
 html_title = "alexnet-edu"
 html_static_path = [str(ROOT / "website" / "static")]
 html_css_files = ["site.css"]
+html_js_files = ["focus.js"]
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {

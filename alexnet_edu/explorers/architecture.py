@@ -15,7 +15,7 @@ from alexnet_edu.figures import show
 from alexnet_edu.formulas import formulas
 from alexnet_edu.geometry import LayerInfo, LayerTable, layer_table, receptive_field_box
 from alexnet_edu.images import sample_images
-from alexnet_edu.palette import BLUE, GREY, ORANGE, VERMILLION, by
+from alexnet_edu.palette import BLUE, ORANGE, VERMILLION, by
 from alexnet_edu.specs import Spec
 from alexnet_edu.variants import SPECS, get_spec
 
@@ -84,7 +84,7 @@ class ArchitectureExplorer(Explorer):
         self.say(
             f"<b>{info.name}</b>: {by(*info.input_shape)} to {by(*info.output_shape)}; "
             f"one value sees {field_of(info)}.{lines}<br>"
-            f'<span style="color:{GREY}"><b>{escape(spec.title)}</b>, from {escape(spec.source)}.{notes}</span>'
+            f"<b>{escape(spec.title)}</b>, from {escape(spec.source)}.{notes}"
         )
 
 

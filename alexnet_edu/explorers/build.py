@@ -166,7 +166,7 @@ class BuildExplorer(Explorer):
 
 def _verdict(last: Station) -> str:
     if last.problem:
-        return f'<b style="color:{_RED}">✗ It does not fit: {escape(last.problem)}.</b>'
+        return f"<b>✗ It does not fit: {escape(last.problem)}.</b>"
     return "<b>✓ Everything fits.</b>"
 
 
@@ -187,7 +187,7 @@ def _boxes(stations: list[Station], chosen: str) -> str:
             f"<b>{station.name}</b> {shape}<br>"
             f'<span style="font-size:85%">{text}</span></div>'
         )
-    arrow = f'<div aria-hidden="true" style="align-self:center;color:{GREY}">→</div>'
+    arrow = '<div aria-hidden="true" style="align-self:center">→</div>'
     style = "display:flex;flex-wrap:wrap;gap:6px;line-height:1.35;margin:6px 0"
     return f'<div style="{style}">{arrow.join(boxes)}</div>'
 
@@ -209,7 +209,7 @@ def _windows(layer: Conv | MaxPool, shape: Shape) -> str:
         _bar((i * stride - begin) * _PIXEL, size * _PIXEL, 34 + 16 * place, i + 1) for place, i in enumerate(shown)
     )
     alt = f"The last {len(shown)} of {count} windows of {layer.name} over the last of {shape[1]} rows"
-    title = f'<div style="font-size:90%;color:{INK}">{alt}, ' + _legend(end, last, padding) + "</div>"
+    title = f'<div style="font-size:90%">{alt}, ' + _legend(end, last, padding) + "</div>"
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{alt}" viewBox="0 0 {width + 2} {height}" '
         f'width="{width + 2}" style="max-width:100%;background:#fff" font-family="sans-serif" font-size="10">'

@@ -17,7 +17,7 @@ from alexnet_edu import tiles
 from alexnet_edu.errors import AlexNetError
 from alexnet_edu.figures import show
 from alexnet_edu.geometry import LayerInfo
-from alexnet_edu.palette import by
+from alexnet_edu.palette import VERMILLION, by
 
 _SHARP = "alexnet-edu-sharp"
 _TOUCH = "alexnet-edu-touch"
@@ -76,7 +76,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             self.complain(f"This did not work ({type(error).__name__}: {error}).")
 
     def complain(self, sentence: str) -> None:
-        self.message.value = f'<div role="alert" style="{_TEXT};color:#a40000"><b>{escape(sentence)}</b></div>'
+        style = f"{_TEXT};border-left:4px solid {VERMILLION};padding-left:8px"
+        self.message.value = f'<div role="alert" style="{style}"><b>{escape(sentence)}</b></div>'
 
     def say(self, html: str) -> None:
         self.message.value = f'<div role="status" style="{_TEXT}">{html}</div>'
