@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,6 +18,7 @@ from alexnet_edu.train.claims.runs import Run, best_rates, committed_runs, measu
 __all__ = ["CLAIMS", "LEVEL", "OUTCOMES", "Claim", "Finding", "differences", "findings", "sentence", "table"]
 
 LEVEL = 0.05
+WIDTH = 88  # of a printed line, so that it is seen without scrolling
 FEWEST = 3  # seeds from which a row of the table is made
 WANTED = ("cifar10", "caltech101")  # the family of the table; the squares are for trying
 
@@ -181,7 +183,7 @@ def _line(row: Finding) -> list[object]:
 
 
 def sentence(name: str, runs: Collection[Run] | None = None) -> str:
-    """What the lab found about a choice, for a notebook to cite: one line a data set.
+    """What the lab found about a choice, for a notebook to cite: a sentence or two a data set, the verdict first.
 
     Args:
         name: of a claim, such as "LRN".
@@ -203,8 +205,9 @@ def sentence(name: str, runs: Collection[Run] | None = None) -> str:
 def _told(row: Finding) -> str:
     effect, claim = row.effect, row.claim
     paper = "" if claim.points is None else f" (the paper: {claim.points:+g} from one network each)"
-    edge = " (a chosen rate is the last that was tried)" if row.at_edge else ""
-    return (
-        f"{claim.name}, {TASKS[row.task].title}: without it {OUTCOMES[claim.outcome][1]} {effect.mean:+.1f} points, "
-        f"{effect.low:+.1f} to {effect.high:+.1f}, {effect.number} seeds{paper}: {row.verdict}{edge}."
+    edge = "; a chosen rate is the last that was tried" if row.at_edge else ""
+    said = (
+        f"{claim.name}, {TASKS[row.task].title}: {row.verdict}. Without it {OUTCOMES[claim.outcome][1]} "
+        f"{effect.mean:+.1f} points, {effect.low:+.1f} to {effect.high:+.1f}, {effect.number} seeds{paper}{edge}."
     )
+    return textwrap.fill(said, WIDTH, subsequent_indent="    ")
