@@ -316,7 +316,7 @@ RIGHT: dict[str, list[Answers]] = {
     "nb02.two_towers": [(towers,), (lambda x, w, b: torch.stack([towers(one[None], w, b)[0] for one in x]),)],
     "nb02.mystery": [(VARIANTS,), ({**VARIANTS, "D": "caffenet"},), ({**VARIANTS, "D": "museum"},)],
     "nb03.conv1_columns": [(55, 56), (55.0, 56)],
-    "nb03.maps_at_the_border": [([46, 47, 48, 49],), (torch.tensor([49, 48, 47, 46]),), (range(46, 50),),
+    "nb03.channels_at_the_border": [([46, 47, 48, 49],), (torch.tensor([49, 48, 47, 46]),), (range(46, 50),),
      ({46, 47, 48, 49},)],
     "nb03.fast_lrn": [
         (lrn_by_pool,),
@@ -466,9 +466,14 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
         ((["paper"],), "dictionary"),
     ],
     "nb03.conv1_columns": [(("55", 56), "a number is wanted"), ((50, 56), "how far can the window move")],
-    "nb03.maps_at_the_border": [((4,), "a list is wanted"), ((range(44, 52),), "Which windows reach over the border?")],
-    "nb03.fast_lrn": [((lrn_by_loop,), "still a loop over maps"), ((lambda x: lrn_by_pool(x.roll(1, 1)).roll(-1, 1),),
-     "loop above")],
+    "nb03.channels_at_the_border": [
+        ((4,), "a list is wanted"),
+        ((range(44, 52),), "Which windows reach over the border?"),
+    ],
+    "nb03.fast_lrn": [
+        ((lrn_by_loop,), "still a loop over channels"),
+        ((lambda x: lrn_by_pool(x.roll(1, 1)).roll(-1, 1),), "loop above"),
+    ],
     "nb03.dropout_today": [((lambda x, kept, p, training: F.dropout(x, p, training),), "the means of your output")],
     "nb03.ten_views": [((lambda p, s: views(p, s - 1),), "the shape is (10, 3, 9, 9)")],
     "nb03.update_2012": [((lambda *n: update(*n)[0],), "2 values are wanted"),

@@ -14,7 +14,7 @@ from alexnet_edu.check import nb08
 from alexnet_edu.check.compare import OneOf
 from alexnet_edu.check.exercises import Inputs, exercise, expect, question
 
-__all__ = ["conv1_columns", "dropout_today", "fast_lrn", "maps_at_the_border", "ten_views", "update_2012"]
+__all__ = ["channels_at_the_border", "conv1_columns", "dropout_today", "fast_lrn", "ten_views", "update_2012"]
 
 
 @question(
@@ -25,6 +25,8 @@ __all__ = ["conv1_columns", "dropout_today", "fast_lrn", "maps_at_the_border", "
         "227": ("three more columns than 224: is there room for one more step?", "Padding is on both sides here, too."),
     },
     mistakes=[
+        ({"224": 54.25}, "A number of columns is whole: round down, and count the first window as well."),
+        ({"224": 55.25}, "A number of columns is whole: a window that does not fit is left out."),
         ({"224": 54}, "54 is what 224 gives without padding; torchvision pads by 2 on both sides."),
         ({"224": 56, "227": 57}, "Rounding goes down here: a window that does not fit is left out."),
         ({"224": 56}, "56 would need the number of steps of 224 to be rounded up."),
@@ -38,20 +40,23 @@ def conv1_columns(at_224: int, at_227: int) -> object:
 
 
 @question(
-    "the windows of these four maps, and of no others, reach over the border between the towers.",
+    "the windows of these four channels, and of no others, reach over the border between the towers.",
     right={46, 47, 48, 49},
-    hint=("Which windows reach over the border?", "A map at the border sees others than it would in its own tower."),
+    hint=(
+        "Which windows reach over the border?",
+        "A channel at the border sees others than it would in its own tower.",
+    ),
     mistakes=[
-        ({47, 48, 49, 50}, "Maps are counted from 0: the first tower ends with map 47."),
-        ({45, 46, 47, 48}, "The first tower ends with map 47, and the second begins with 48."),
-        ({47, 48}, "A window reaches two maps to either side, so more than the two at the border change."),
-        ({46, 47}, "The second tower has such maps as well."),
-        (set(range(45, 51)), "Some of these see the same five maps either way."),
+        ({47, 48, 49, 50}, "Channels are counted from 0: the first tower ends with 47."),
+        ({45, 46, 47, 48}, "The first tower ends with channel 47, and the second begins with 48."),
+        ({47, 48}, "A window reaches two channels to either side, so more than the two at the border change."),
+        ({46, 47}, "The second tower has such channels as well."),
+        (set(range(45, 51)), "Some of these see the same five channels either way."),
     ],
 )
-def maps_at_the_border(maps: Iterable[int]) -> object:
-    """Exercise 2: the maps of 96, counted from 0, whose window of 5 reaches over the border between 47 and 48."""
-    return maps
+def channels_at_the_border(channels: Iterable[int]) -> object:
+    """Exercise 2: the channels of 96, counted from 0, whose window of 5 reaches over the border between 47 and 48."""
+    return channels
 
 
 def _lrn(x: Tensor, *, alpha: float = 1e-4, k: float = 2.0, beta: float = 0.75, size: int = 5) -> Tensor:
@@ -63,12 +68,12 @@ def _lrn(x: Tensor, *, alpha: float = 1e-4, k: float = 2.0, beta: float = 0.75, 
 
 def _without_loop(call: Callable[..., Any]) -> None:
     counts = []
-    for maps in (10, 30):
+    for channels in (10, 30):
         with _Counter() as counter:
-            call(torch.randn(1, maps, 2, 2))
+            call(torch.randn(1, channels, 2, 2))
         counts.append(counter.calls)
-    expect(counts[0] == counts[1], f"Right, but with 30 maps you make {counts[1]} calls of PyTorch, with 10 only "
-           f"{counts[0]}: there is still a loop over maps.")  # fmt: skip
+    expect(counts[0] == counts[1], f"Right, but with 30 channels you make {counts[1]} calls of PyTorch, with 10 only "
+           f"{counts[0]}: there is still a loop over channels.")  # fmt: skip
 
 
 class _Counter(TorchFunctionMode):
@@ -82,17 +87,18 @@ class _Counter(TorchFunctionMode):
 
 
 @exercise(
-    "the paper's formula, with all maps at once.",
+    "the paper's formula, with all channels at once.",
     right=_lrn,
-    hint=("Compare with the loop above, map by map.", "Look at the first two and the last two maps, too."),
+    hint=("Compare with the loop above, channel by channel.", "Look at the first two and the last two channels, too."),
     mistakes=[
         (lambda x: _lrn(x, alpha=1e-4 / 5), "Your alpha multiplies the mean of the squares; the paper's, the sum."),
         (lambda x: _lrn(x, alpha=5e-4), "Your alpha is five times too large: does it multiply a sum or a mean?"),
         (lambda x: _lrn(x, k=1.0), "The paper's k is 2; 1 is PyTorch's default, and Caffe's."),
         (lambda x: x * (2 + 1e-4 * F.avg_pool2d(x.double().square(), 5, 1, 2) * 25) ** -0.75, "Your windows run over "
-         "rows and columns, not over maps."),
+         "rows and columns, not over channels."),
         (lambda x: _lrn(x, beta=1.0), "The power of the denominator is missing."),
-        (lambda x: x / (2 + 1e-4 * x.square()) ** 0.75, "Each map sees only itself: add up its neighbours' squares."),
+        (lambda x: x / (2 + 1e-4 * x.square()) ** 0.75, "Each channel sees only itself: add up its neighbours' "
+         "squares."),
         (lambda x: _lrn(x)[:, 2:-2], "Windows at the edges are cut, not left out: what is missing counts as zero."),
     ],
     then=_without_loop,
@@ -109,7 +115,8 @@ def _dropout_today(x: Tensor, kept: Tensor, p: float, training: bool) -> Tensor:
 @exercise(
     "what stays grows in training, and testing has nothing left to do.",
     right=_dropout_today,
-    hint=("What are the means of your output, in training and in testing?", "Both should be near the input's."),
+    hint=("What are the means of your output, in training and in testing?", "Both means should be near the input's, "
+          "and the shape is the input's."),
     mistakes=[
         (lambda x, kept, p, training: x * kept if training else x * (1 - p), "That is the rule of 2012: today the "
          "factor stands in training."),
@@ -120,7 +127,7 @@ def _dropout_today(x: Tensor, kept: Tensor, p: float, training: bool) -> Tensor:
          "shrink."),
         (lambda x, kept, p, training: x * kept / (1 - p), "In testing nothing is dropped: the mask is for training."),
         (lambda x, kept, p, training: x * kept / (1 - p) if training else x * (1 - p), "Two factors now: one of the "
-         "two already makes up for the loss."),
+         "two already makes up for what goes."),
         (lambda x, kept, p, training: x * ~kept / (1 - p) if training else x, "`kept` is True where a value *stays*."),
     ],
 )  # fmt: skip
