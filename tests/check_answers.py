@@ -448,7 +448,7 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
     "nb01.networks": [((lambda name: len(name),), "5 values are wanted, not a number")],
     "nb02.conv_cost": [((lambda *n: conv_cost(*n)[:2],), "3 values are wanted, not 2"), ((lambda *n: print(end=""),),
      "gives nothing")],
-    "nb02.uses": [((3026, 1), "to how many places"), ((3025, 2), "what does one of its weights connect")],
+    "nb02.uses": [((3026, 1), "to how many positions"), ((3025, 2), "what does one of its weights connect")],
     "nb02.sizes": [((lambda *n: 227,), "wanted, not a number"), ((lambda *n: fitting(*n)[1:],), "values are wanted")],
     "nb02.first_right": [
         (("conv1", "pool1"), "conv1 of caffe still gives"),
@@ -460,7 +460,7 @@ WRONG: dict[str, list[tuple[Answers, str]]] = {
     "nb02.receptive_field": [((lambda stack: field_by_cumprod(stack) + 3 * (len(stack) > 2),), "first layer on")],
     "nb02.two_towers": [((lambda x, w, b: F.conv2d(x, w, b, padding=2, groups=2),),
      "`groups` is what yours is compared with"),
-                        ((lambda x, w, b: towers(x.flip(1), w, b),), "Which half of the maps")],
+                        ((lambda x, w, b: towers(x.flip(1), w, b),), "Which half of the channels")],
     "nb02.mystery": [
         (({**VARIANTS, "B": "caffe"},), "Look again at B"),
         ((["paper"],), "dictionary"),

@@ -164,6 +164,16 @@ def test_a_mistake_that_gives_every_result_goes_before_one_that_gives_the_first(
     assert total(lambda a, b: a).first.startswith("Only a.")
 
 
+def test_a_hint_stands_beside_inputs_that_show_its_mistake() -> None:
+    """Both values are wrong: the mistake in the first is seen at the second inputs only."""
+
+    @exercise("both.", right=lambda a, b: (a // b, a * b), hint="?", mistakes=[(lambda a, b: (a, ...), "Divide.")])
+    def both() -> list[Any]:
+        return [(3, 1), (8, 2)]
+
+    assert both(lambda a, b: (a, a + b)).first == "Divide. Tried with a=8, b=2."
+
+
 def test_a_question_says_how_many_are_right() -> None:
     assert pair({"a": np.int64(1), "b": torch.tensor(2.0)})
     assert pair({"a": 1, "b": 3}).message == "1 of 2 are right. Look again at b: and here?"

@@ -569,8 +569,8 @@ def test_a_click_on_the_drawing_chooses_the_layer_that_is_drawn_there(variant: s
         ({"rounding": False}, "fc6 has weights for 9,216 values and is given 6,400"),
         ({"rounding": False, "side": 227}, "Everything fits"),
         ({"rounding": False, "padding": 2}, "Everything fits"),
-        ({"groups": 2}, "3 maps cannot be dealt out to 2 groups"),
-        ({"layer": "conv2", "groups": 5}, "96 maps cannot be dealt out to 5 groups"),
+        ({"groups": 2}, "3 channels cannot be dealt out to 2 groups"),
+        ({"layer": "conv2", "groups": 5}, "96 channels cannot be dealt out to 5 groups"),
         ({"layer": "conv3", "groups": 2}, "Everything fits"),
         ({"layer": "conv2", "stride": 8}, "does not fit"),
         ({"side": 32}, "a window of 3 does not fit into"),
@@ -614,12 +614,39 @@ def test_build_your_own_shows_windows_notes_and_goes_back() -> None:
     assert "3 rows too few" in explorer.stations.value and "The last 5 of 55 windows" in explorer.windows.value
     explorer.rounding.value = False
     assert "1 row at the end never looked at" in explorer.stations.value and "54 windows" in explorer.windows.value
-    assert explorer.message.value in explorer.still() and explorer.windows.value in explorer.still()
     explorer.layer.value = "pool1"
     assert explorer.knobs["groups"].disabled and not explorer.knobs["stride"].disabled
     explorer.side.value = 40
     explorer.reset.click()
     assert "Everything fits" in explorer.message.value and explorer.side.value == 224
+    assert "Every layer as in the paper" in explorer.message.value
+
+
+def test_build_your_own_keeps_a_layer_as_it_was_left() -> None:
+    explorer = BuildExplorer()
+    explorer.knobs["groups"].value = 3
+    explorer.layer.value = "pool1"
+    explorer.rounding.value = True
+    assert explorer.spec()["conv1"].groups == 3  # type: ignore[attr-defined]
+    assert "conv1 (Groups); pool1 (Rounding)" in explorer.message.value
+    explorer.layer.value = "conv1"
+    assert explorer.knobs["groups"].value == 3
+    explorer.knobs["groups"].value = 2
+    assert "not reached" in explorer.stations.value and "<svg" in explorer.windows.value
+    explorer.layer.value = "conv2"
+    assert "No window of conv2" in explorer.windows.value and not explorer.arithmetic.value
+    explorer.layer.value, explorer.side.value = "conv1", 32
+    explorer.knobs["groups"].value, explorer.knobs["kernel_size"].value = 1, 15
+    explorer.layer.value = "pool5"
+    assert "does not fit into" in explorer.message.value and explorer.still()
+
+
+def test_build_your_own_is_stored_as_a_picture_not_as_drawing() -> None:
+    """JupyterLab takes SVG away until a notebook is trusted, and leaves its words."""
+    explorer = BuildExplorer(ceil=False)
+    stored = explorer.still()
+    assert "<svg" not in stored and "data:image/svg+xml" in stored
+    assert explorer.message.value in stored and explorer.arithmetic.value in stored
 
 
 # Things to look up

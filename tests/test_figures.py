@@ -184,6 +184,14 @@ def test_filters_of_a_model_by_layer_name() -> None:
         figures.filter_grid(model, "relu1")
 
 
+def test_bars_write_large_numbers_with_commas() -> None:
+    figure = figures.bars({"a": 290_400, "b": 64_896.5, "c": 0.25, "d": 4096}, title="Values", xlabel="values")
+    figure.canvas.draw()
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["290,400", "64,900", "0.25", "4,096"]
+    assert "100,000" in [label.get_text() for label in figure.axes[0].get_xticklabels()]
+
+
 def test_cost_bars_show_the_tables_shares() -> None:
     table = layer_table(get_spec("paper"))
     text = words(figures.cost_bars(table))

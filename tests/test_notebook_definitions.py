@@ -57,6 +57,19 @@ def definitions(path: Path) -> dict[str, str]:
     return {node.name: ast.unparse(node) for node in found}
 
 
+def test_shapes_beside_the_listing_of_notebook_02_are_so() -> None:
+    listing = next(cell.source for cell in read(NOTEBOOKS / "02_architecture.ipynb").cells if cell.id == "cell-02")
+    names: dict[str, Any] = {}
+    exec(listing, names)
+    lines = [line for line in listing.splitlines() if line.startswith("    nn.")]
+    x = torch.zeros(1, 3, 224, 224)
+    for line, layer in zip(lines, names["alexnet"], strict=True):
+        before, x = x.shape, layer(x)
+        said = re.search(r"# \(N, (.*)\)$", line)
+        assert bool(said) == (x.shape != before), line
+        assert not said or said[1] == ", ".join(map(str, x.shape[1:])), line
+
+
 def test_the_second_part_has_the_layers_of_the_first() -> None:
     layers, network = map(definitions, BOTH)
     shared = layers.keys() & network.keys()

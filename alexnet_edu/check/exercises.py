@@ -245,29 +245,32 @@ def _examine_function(exercise: Exercise, function: Any, cases: Iterable[Inputs]
 
 def _explained(exercise: Exercise, runs: Sequence[_Run], wrong: Sequence[_Run], hint: Hints) -> Hint:
     """The hint of the mistake that gives all results, or else the first wrong one, or else the general hint."""
-    found = difference(wrong[0].got, wrong[0].want, rtol=exercise.rtol) or Difference()
-    tried = _tried(exercise.right, wrong[0].inputs)
     for these in (runs, wrong[:1]):
         for mistake, words in exercise.mistakes:
-            if _explains(exercise, mistake, these):
-                return Hint(f"{words} {tried}".strip(), found.pair)
+            shows = _shows(exercise, mistake, these)
+            if shows:
+                found = difference(shows.got, shows.want, rtol=exercise.rtol) or Difference()
+                return Hint(f"{words} {_tried(exercise.right, shows.inputs)}".strip(), found.pair)
+    found = difference(wrong[0].got, wrong[0].want, rtol=exercise.rtol) or Difference()
+    tried = _tried(exercise.right, wrong[0].inputs)
     first, more = (hint, "") if isinstance(hint, str) else hint
     told = found.form or " ".join(filter(None, [first, found.count]))
     return Hint(f"{told} {tried}".strip(), " ".join(filter(None, [more, found.pair])))
 
 
-def _explains(exercise: Exercise, mistake: Any, runs: Sequence[_Run]) -> bool:
-    """Whether a mistake gives every result of ``runs``, and would not have been right in all of them."""
-    differs = False
+def _shows(exercise: Exercise, mistake: Any, runs: Sequence[_Run]) -> _Run | None:
+    """The first of ``runs`` in which a mistake gives a wrong result, if it gives the results of all of them."""
+    first = None
     for one in runs:
         try:
             given = mistake(*one.inputs)
         except Exception:  # a mistake that these inputs leave no room for
-            return False
+            return None
         if not exercise.same(one.got, filled(given, one.got)):
-            return False
-        differs = differs or not exercise.same(filled(given, one.want), one.want)
-    return differs
+            return None
+        if first is None and not exercise.same(filled(given, one.want), one.want):
+            first = one
+    return first
 
 
 def _tried(right: Callable[..., Any], inputs: Inputs) -> str:

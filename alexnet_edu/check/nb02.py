@@ -31,15 +31,19 @@ def _weights(side: int, channels: int, kernels: int, size: int, stride: int, pad
 @exercise(
     "that is every convolution of the paper, and four odd ones.",
     right=_cost,
-    hint="Draw the padded picture and let the kernel walk: how many places, how many weights, how often is each used?",
+    hint="Draw the padded picture and let the kernel move: how many positions and weights, and how often is each used?",
     mistakes=[
-        (lambda *p: (_cost(*p)[0] - 1, ..., ...), "n steps of a kernel make n + 1 places."),
+        (lambda *p: (_cost(*p)[0] - 1, ..., ...), "n steps of a kernel make n + 1 positions."),
         (lambda n, c, k, s, t, p, g: (_cost(n + p, c, k, s, t, 0, g)[0], ..., ...), "Padding is added on both sides."),
         (lambda *p: (..., _weights(*p), ...), "Every kernel has a bias, too."),
         (lambda *p: (..., p[2] * (p[1] * p[3] ** 2 + 1), ...), "In groups a kernel does not see all the channels."),
         (lambda *p: (..., p[2] * (p[3] ** 2 + 1), ...), "A kernel has a square of weights for each channel it sees."),
         (lambda *p: (..., ..., _cost(*p)[1] * _cost(*p)[0] ** 2), "The bias is added, not multiplied."),
-        (lambda *p: (..., ..., _weights(*p) * p[0] ** 2), "A kernel is applied once for each place of the *output*."),
+        (
+            lambda *p: (..., ..., _weights(*p) * p[0] ** 2),
+            "A kernel is applied once for each position of the *output*.",
+        ),
+        (lambda *p: (..., ..., _weights(*p) * _cost(*p)[0]), "A kernel moves along rows *and* along columns."),
         (lambda *p: (..., ..., p[1] * p[2] * p[3] ** 2 * _cost(*p)[0] ** 2), "Groups save MACs as well as parameters."),
         (lambda *p: (..., ..., 2 * _weights(*p) * _cost(*p)[0] ** 2), "A MAC is a multiplication *with* its addition."),
     ],
@@ -59,14 +63,17 @@ def conv_cost() -> Iterable[Inputs]:
     "a weight of conv1 works 3,025 times for each picture, one of fc6 once: that is why they sit at opposite ends.",
     right={"conv1": 55 * 55, "fc6": 1},
     hint={
-        "conv1": ("to how many places does its kernel move?", "One weight belongs to one kernel, and so to one map."),
+        "conv1": (
+            "to how many positions does its kernel move?",
+            "One weight belongs to one kernel, and so to one output channel.",
+        ),
         "fc6": ("what does one of its weights connect?", "How many such pairs are there in one picture?"),
     },
     mistakes=[
         ({"conv1": 55}, "conv1 is applied along rows *and* along columns."),
         ({"conv1": 224 * 224}, "The kernel of conv1 does not stop at every pixel."),
         ({"conv1": 55 * 55 * 96}, "That is all 96 kernels of conv1; one weight belongs to one of them."),
-        ({"conv1": 27 * 27}, "Those are the places after pool1."),
+        ({"conv1": 27 * 27}, "Those are the positions after pool1."),
         ({"fc6": 4096}, "All units of fc6 together have that many; one weight leads to one unit."),
         ({"fc6": 9216}, "fc6 reads that many values; one weight belongs to one of them."),
     ],
@@ -84,24 +91,24 @@ def _sides(kernel: int, stride: int, padding: int, ceil: bool) -> list[int]:
 @exercise(
     "four sizes each, and only rounding up takes 224 without padding.",
     right=_sides,
-    hint="Take the first and the last side of your list, and count the kernel's places by hand.",
+    hint="Take the first and the last side of your list, and count the kernel's positions by hand.",
     mistakes=[
         (lambda k, s, p, c: _sides(k, s, p, not c), "You round the other way."),
         (lambda k, s, p, c: _sides(k, s, p, False), "`ceil` says which way to round; you always round down."),
         (lambda k, s, p, c: _sides(k, s, 0, c), "Padding makes a picture larger."),
         (lambda k, s, p, c: [n + p for n in _sides(k, s, p, c)], "Padding is added on both sides."),
         (lambda k, s, p, c: _sides(k, s, p, c)[:1], "There is more than one such side."),
-        (lambda k, s, p, c: [n - s for n in _sides(k, s, p, c)], "n steps of a kernel make n + 1 places."),
+        (lambda k, s, p, c: [n - s for n in _sides(k, s, p, c)], "n steps of a kernel make n + 1 positions."),
     ],
 )
 def sizes() -> Iterable[Inputs]:
-    """Exercise 3: ``function(kernel, stride, padding, ceil)``: the input sides from 200 to 240 with 55 places."""
+    """Exercise 4: ``function(kernel, stride, padding, ceil)``: the input sides from 200 to 240 with 55 positions."""
     return [(11, 4, 0, True), (11, 4, 0, False), (11, 4, 2, False), (11, 4, 1, True)]
 
 
 @check("both mistakes are gone after pool1, so nothing downstream can notice.")
 def first_right(caffe: str, ict1022: str) -> None:
-    """Exercise 4: the first layer whose map has the right size again."""
+    """Exercise 5: the first layer whose channels have the right size again."""
     names = [row.name for row in layer_table(get_spec("caffe"))]
     for answer, spec, side in ((caffe, "caffe", 224), (ict1022, "ict1022", 227)):
         network = get_spec(spec)
@@ -123,19 +130,22 @@ def _field(stack: list[tuple[int, int]], *, early: bool = False) -> int:
 
 
 @exercise(
-    "kernel by kernel: the field grows by (kernel - 1) times the distance between neighbours.",
+    "kernel by kernel: the field grows by (kernel - 1) times the jump.",
     right=_field,
     hint="Go through the stack from the first layer on: which pixels does one more layer add?",
     mistakes=[
-        (lambda stack: 1 + sum(k - 1 for k, _ in stack), "A step of a later layer is several pixels wide."),
+        (
+            lambda stack: 1 + sum(k - 1 for k, _ in stack),
+            "In a later layer neighbours lie several pixels apart: that is the jump.",
+        ),
         (lambda stack: sum(k for k, _ in stack) or 1, "Neighbouring windows share pixels: a kernel adds one less."),
-        (lambda stack: _field(stack, early=True), "A layer's own stride moves its neighbours apart only *after* it."),
+        (lambda stack: _field(stack, early=True), "A layer's own stride makes the jump longer only *after* it."),
         (lambda stack: _field(stack[::-1]), "The first layer of the stack is the first that the picture meets."),
         (lambda stack: _field(stack) if stack else 0, "Without any layer, a value is one pixel."),
     ],
 )
 def receptive_field() -> Iterable[Inputs]:
-    """Exercise 5: ``function([(kernel, stride), ...])``: side in pixels of what one value sees."""
+    """Exercise 6: ``function([(kernel, stride), ...])``: side in pixels of what one value sees."""
     stack = [(11, 4), (3, 2), (5, 1), (3, 2), (3, 1), (3, 1), (3, 1), (3, 2)]
     return [*((stack[:n],) for n in range(1, 9)), ([],), ([(2, 3), (2, 5), (2, 1)],)]
 
@@ -147,20 +157,20 @@ def _grouped(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 @exercise(
     "two plain convolutions side by side, and nothing passes between them.",
     right=_grouped,
-    hint="Which half of the maps meets which half of the kernels, and where do their results go?",
+    hint="Which half of the channels meets which half of the kernels, and where do their results go?",
     forbidden=("groups",),
     mistakes=[
         (lambda x, w, b: torch.cat(_grouped(x, w, b).chunk(2, 1)[::-1], 1), "The towers' outputs changed places."),
         (lambda x, w, b: _grouped(x, w, 0 * b), "The biases are missing."),
-        (lambda x, w, b: F.conv2d(x, w, b, groups=2), "Padding is missing: the maps became smaller."),
-        (lambda x, w, b: _grouped(torch.cat([x[:, :3]] * 2, 1), w, b), "Both of your towers read the first maps."),
-        (lambda x, w, b: _grouped(torch.cat([x[:, ::2], x[:, 1::2]], 1), w, b), "A tower reads a block of maps, not "
-         "every second one."),
-        (lambda x, w, b: _grouped(x, w, b)[:, :4], "Half of the maps are missing: join what the two towers give."),
+        (lambda x, w, b: F.conv2d(x, w, b, groups=2), "Padding is missing: the output became smaller."),
+        (lambda x, w, b: _grouped(torch.cat([x[:, :3]] * 2, 1), w, b), "Both of your towers read the first channels."),
+        (lambda x, w, b: _grouped(torch.cat([x[:, ::2], x[:, 1::2]], 1), w, b), "A tower reads a block of channels, "
+         "not every second one."),
+        (lambda x, w, b: _grouped(x, w, b)[:, :4], "Half of the channels are missing: join what the two towers give."),
     ],
 )  # fmt: skip
 def two_towers() -> Iterable[Inputs]:
-    """Exercise 6: ``function(x, weight, bias)`` equals ``F.conv2d(x, weight, bias, padding=2, groups=2)``."""
+    """Exercise 7: ``function(x, weight, bias)`` equals ``F.conv2d(x, weight, bias, padding=2, groups=2)``."""
     return [(torch.randn(n, 6, 9, 7), torch.randn(8, 3, 5, 5), torch.randn(8)) for n in (2, 1)]
 
 
@@ -184,5 +194,5 @@ def two_towers() -> Iterable[Inputs]:
     ],
 )
 def mystery(answers: Mapping[str, str]) -> object:
-    """Exercise 7: which variant has which number of parameters."""
+    """Exercise 8: which variant has which number of parameters."""
     return answers

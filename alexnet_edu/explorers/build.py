@@ -1,4 +1,4 @@
-"""Change one layer of the paper's network, and see which shapes still fit."""
+"""Change layers of the paper's network, and see which shapes still fit."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ from html import escape
 import ipywidgets as widgets
 
 from alexnet_edu.explorers.widgets import Explorer, control_layout, menu, offer, slider
+from alexnet_edu.figures import show
 from alexnet_edu.formulas import formulas, leftover
 from alexnet_edu.geometry import trace
 from alexnet_edu.palette import GREY, INK, ORANGE, SKY, by
 from alexnet_edu.specs import Conv, Linear, MaxPool, Shape, Spec
 from alexnet_edu.variants import get_spec
 
-_RED, _AMBER = "#A40000", "#8A5A00"  # on white, both dark enough to read
+_RED, _BROWN = "#A40000", "#8A5A00"  # on white, both dark enough to read
 _ROUNDING = [("down, as PyTorch does", False), ("up, as in 2012", True)]
-_KNOBS = ("kernel_size", "stride", "padding", "groups", "out_channels")
+_KNOBS = {
+    "kernel_size": "Kernel side",
+    "stride": "Stride",
+    "padding": "Padding",
+    "groups": "Groups",
+    "out_channels": "Kernels",
+}
+_DRAWN = (Conv, MaxPool, Linear)
+_HEIGHTS = ("0", "176px", "5em")  # of the chain, the windows and the arithmetic, at least
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ def chain(spec: Spec, side: int, wanted: Spec) -> Iterator[Station]:
     yield Station("picture", (3, side, side))
     expected = {layer.name: layer.output_shape(shape) for layer, shape in trace(wanted, wanted.input_shape)}
     for layer, shape in trace(spec, (3, side, side)):
-        if not isinstance(layer, (Conv, MaxPool, Linear)):
+        if not isinstance(layer, _DRAWN):
             continue
         problem = _problem(layer, shape, wanted)
         if problem:
@@ -67,7 +76,7 @@ def _problem(layer: Conv | MaxPool | Linear, shape: Shape, wanted: Spec) -> str:
         got = shape[0]
         return "" if got == made_for else f"{layer.name} has weights for {made_for:,} values and is given {got:,}"
     if isinstance(layer, Conv):
-        for count, what in ((shape[0], "maps"), (layer.out_channels, "kernels")):
+        for count, what in ((shape[0], "channels"), (layer.out_channels, "kernels")):
             if count % layer.groups:
                 return f"{count} {what} cannot be dealt out to {layer.groups} groups"
     size, padding = layer.kernel_size, layer.window(shape).padding
@@ -77,7 +86,7 @@ def _problem(layer: Conv | MaxPool | Linear, shape: Shape, wanted: Spec) -> str:
 
 
 def _note(layer: Conv | MaxPool, shape: Shape) -> str:
-    """Rows that the windows miss, or that they read outside the map."""
+    """Rows that the windows miss, or that they read outside the channels."""
     over = leftover(layer, shape)
     rows = "row" if abs(over) == 1 else "rows"
     if over > 0:
@@ -86,9 +95,9 @@ def _note(layer: Conv | MaxPool, shape: Shape) -> str:
 
 
 class BuildExplorer(Explorer):
-    """Build your own: every setting of one layer of the paper's network behind a slider.
+    """Build your own: every setting of a layer of the paper's network behind a slider; layers stay as they were left.
 
-    The shapes that follow are worked out anew. Where a layer cannot take what it is given, the chain ends in red.
+    The shapes that follow are worked out anew. Where a layer cannot take what it is given, the chain turns red.
 
     Args:
         layer: the layer to begin with, a convolution or a pool.
@@ -99,54 +108,56 @@ class BuildExplorer(Explorer):
     def __init__(self, layer: str = "conv1", side: int = 224, **changes: int) -> None:
         super().__init__()
         self._paper = get_spec("paper")
+        self._kept: dict[str, Conv | MaxPool] = {}  # each layer that was changed, as its sliders were left
+        self._drawn, self._caption, self._drawing = "", "", ""  # the windows: in words, caption, SVG
         names = [each.name for each in self._paper.layers if isinstance(each, (Conv, MaxPool))]
         self.side = slider("Picture (px)", 300, value=side, minimum=32)
         self.layer = menu("Layer", names, layer)
         self.knobs = {
-            "kernel_size": slider("Kernel side", 15, value=1, minimum=1),
-            "stride": slider("Stride", 8, value=1, minimum=1),
-            "padding": slider("Padding", 7),
-            "groups": slider("Groups", 8, value=1, minimum=1),
-            "out_channels": slider("Kernels", 512, value=16, minimum=16, step=16),
+            "kernel_size": slider(_KNOBS["kernel_size"], 15, value=1, minimum=1),
+            "stride": slider(_KNOBS["stride"], 8, value=1, minimum=1),
+            "padding": slider(_KNOBS["padding"], 7),
+            "groups": slider(_KNOBS["groups"], 8, value=1, minimum=1),
+            "out_channels": slider(_KNOBS["out_channels"], 512, value=16, minimum=16, step=16),
         }
         self.rounding = menu("Rounding", _ROUNDING, False)
-        self.reset = widgets.Button(description="As in the paper", layout=control_layout("200px"))
-        self.windows, self.stations = (widgets.HTML(layout=widgets.Layout(width="100%")) for _ in range(2))
+        self.reset = widgets.Button(description="All as in the paper", layout=control_layout("200px"))
+        self.stations, self.windows, self.arithmetic = (widgets.HTML(layout=_whole(height)) for height in _HEIGHTS)
         for control in (self.side, self.rounding, *self.knobs.values()):
-            self.on_change(control, self._update)
+            self.on_change(control, self._changed)
         self.on_change(self.layer, self._new_layer)
         self.reset.on_click(lambda _: self.attempt(self._as_in_the_paper))
         controls = [self.side, self.layer, *self.knobs.values(), self.rounding, self.reset]
-        self.arrange(controls, [self.stations, self.windows])
-        begin = replace(self._paper[layer], **changes)  # type: ignore[arg-type]
-        self.attempt(lambda: self._take(begin))
+        self.arrange(controls, [self.stations, self.windows, self.arithmetic])
+        self._kept[layer] = replace(self._paper[layer], **changes)  # type: ignore[arg-type, assignment]
+        self.attempt(self._new_layer)
 
     def _state(self) -> Mapping[str, object]:
         return {"layer": self.layer.value, "side": self.side.value}
 
     def still(self) -> str:
-        return f"{self.message.value}{self.stations.value}{self.windows.value}"
+        windows = show(self._drawing, alt=self._drawn).html if self._drawing else ""
+        return f"{self.message.value}{self.stations.value}{self._caption}{windows}{self.arithmetic.value}"
 
     def spec(self) -> Spec:
-        """The paper's network with the chosen layer as the sliders say."""
-        layers = (self._changed() if each.name == self.layer.value else each for each in self._paper.layers)
-        return replace(self._paper, layers=tuple(layers))
+        """The paper's network with its layers as the sliders left them."""
+        return replace(self._paper, layers=tuple(self._kept.get(each.name, each) for each in self._paper.layers))
 
-    def _changed(self) -> Conv | MaxPool:
+    def _changed(self) -> None:
         before = self._paper[self.layer.value]
         assert isinstance(before, (Conv, MaxPool))
         settings = {name: self.knobs[name].value for name in _KNOBS if hasattr(before, name)}
-        return replace(before, ceil=self.rounding.value, **settings)
+        self._kept[before.name] = replace(before, ceil=self.rounding.value, **settings)
+        self._update()
 
     def _as_in_the_paper(self) -> None:
+        self._kept.clear()
         self.side.value = self._paper.input_size
         self._new_layer()
 
     def _new_layer(self) -> None:
-        self._take(self._paper[self.layer.value])
-
-    def _take(self, layer: object) -> None:
-        """The sliders as a layer has them; those that it lacks rest."""
+        """The sliders as the chosen layer has them; those that it lacks rest."""
+        layer = self.spec()[self.layer.value]
         for name, knob in self.knobs.items():
             knob.disabled = not hasattr(layer, name)
             knob.value = getattr(layer, name, knob.min)
@@ -154,14 +165,37 @@ class BuildExplorer(Explorer):
         self._update()
 
     def _update(self) -> None:
-        spec, side = self.spec(), self.side.value
+        spec, side, chosen = self.spec(), self.side.value, self.layer.value
         stations = list(chain(spec, side, self._paper))
-        self.stations.value = _boxes(stations, self.layer.value)
-        entering = dict((layer.name, shape) for layer, shape in trace(spec, (3, side, side)))[self.layer.value]
-        layer = self._changed()
-        reached = self.layer.value in [station.name for station in stations if not station.problem]
-        self.windows.value = _windows(layer, entering) if reached else ""
-        self.say(f"{_verdict(stations[-1])}{_lines(layer, entering) if reached else ''}")
+        reached = {station.name: not station.problem for station in stations}
+        left = [each.name for each in spec.layers if isinstance(each, _DRAWN) and each.name not in reached]
+        self.stations.value = _boxes(stations, left, chosen)
+        layer, entering = next(each for each in trace(spec, (3, side, side)) if each[0].name == chosen)
+        assert isinstance(layer, (Conv, MaxPool))
+        fits = chosen in reached and layer.kernel_size <= entering[1] + 2 * layer.window(entering).padding
+        self._drawn, self._caption, self._drawing = _windows(layer, entering) if fits else ("", _nothing(chosen), "")
+        self.windows.value = self._caption + self._drawing
+        self.arithmetic.value = _lines(layer, entering) if reached.get(chosen) else ""
+        self.say(f"{_verdict(stations[-1])}<br>{_differences(spec, self._paper)}")
+
+
+def _whole(height: str) -> widgets.Layout:
+    """As wide as there is room, and never lower: what stands below stays where it is."""
+    return widgets.Layout(width="100%", min_height=height)
+
+
+def _nothing(name: str) -> str:
+    return f'<div style="font-size:90%">No window of {name} to draw.</div>'
+
+
+def _differences(spec: Spec, wanted: Spec) -> str:
+    """Which settings of which layers the sliders have changed, in a line."""
+    parts = []
+    for layer, before in zip(spec.layers, wanted.layers, strict=True):
+        names = [label for name, label in _KNOBS.items() if getattr(layer, name, 0) != getattr(before, name, 0)]
+        names += ["Rounding"] if getattr(layer, "ceil", 0) != getattr(before, "ceil", 0) else []
+        parts += [f"{layer.name} ({', '.join(names)})"] if names else []
+    return f"Changed: {'; '.join(parts)}." if parts else "Every layer as in the paper."
 
 
 def _verdict(last: Station) -> str:
@@ -171,32 +205,40 @@ def _verdict(last: Station) -> str:
 
 
 def _lines(layer: Conv | MaxPool, shape: Shape) -> str:
-    return "".join(f"<br>{layer.name}, {name}: {escape(text)}" for name, text in formulas(layer, shape))
+    lines = "<br>".join(f"{layer.name}, {name}: {escape(text)}" for name, text in formulas(layer, shape))
+    return f'<div style="line-height:1.5">{lines}</div>'
 
 
-def _boxes(stations: list[Station], chosen: str) -> str:
-    """The chain as boxes with arrows; they wrap where the window is narrow."""
-    boxes = []
-    for station in stations:
-        colour = _RED if station.problem else _AMBER if station.note else INK
-        frame = f"border:{3 if station.name == chosen else 1}px solid {colour}"
-        shape = "✗" if station.problem else by(*station.shape)
-        text = escape(station.problem or station.note)
-        boxes.append(
-            f'<div style="{frame};border-radius:6px;padding:4px 8px;background:#fff;color:{colour};max-width:13em">'
-            f"<b>{station.name}</b> {shape}<br>"
-            f'<span style="font-size:85%">{text}</span></div>'
-        )
+def _boxes(stations: list[Station], left: list[str], chosen: str) -> str:
+    """The chain as boxes with arrows, which wrap where the window is narrow, and what their colours say."""
+    boxes = [_box(station, chosen) for station in stations]
+    boxes += [_box(Station(name, ()), chosen, colour=GREY) for name in left]
     arrow = '<div aria-hidden="true" style="align-self:center">→</div>'
     style = "display:flex;flex-wrap:wrap;gap:6px;line-height:1.35;margin:6px 0"
-    return f'<div style="{style}">{arrow.join(boxes)}</div>'
+    legend = (
+        "Thick: the chosen layer. Red: it cannot take what it is given. Brown: not the shape that the paper has, "
+        "or rows that no window reads, or rows that are missing."
+    )
+    return f'<div style="{style}">{arrow.join(boxes)}</div><div style="font-size:90%">{legend}</div>'
+
+
+def _box(station: Station, chosen: str, colour: str = "") -> str:
+    colour = colour or (_RED if station.problem else _BROWN if station.note else INK)
+    frame = f"border:{3 if station.name == chosen else 1}px solid {colour}"
+    shape = "✗" if station.problem else by(*station.shape) or "not reached"
+    text = escape(station.problem or station.note)
+    return (
+        f'<div style="{frame};border-radius:6px;padding:4px 8px;background:#fff;color:{colour};max-width:13em">'
+        f"<b>{station.name}</b> {shape}<br>"
+        f'<span style="font-size:85%">{text}</span></div>'
+    )
 
 
 _PIXEL, _NEAR = 16, 27  # screen pixels a row takes; rows drawn at the far end
 
 
-def _windows(layer: Conv | MaxPool, shape: Shape) -> str:
-    """The last rows of what enters a layer, and the last windows over them, as SVG."""
+def _windows(layer: Conv | MaxPool, shape: Shape) -> tuple[str, str, str]:
+    """The last rows of what enters a layer, and the last windows over them: in words, as a caption and as SVG."""
     size, stride, padding = layer.window(shape)
     count = layer.output_shape(shape)[1]
     end = shape[1] + 2 * padding
@@ -209,13 +251,13 @@ def _windows(layer: Conv | MaxPool, shape: Shape) -> str:
         _bar((i * stride - begin) * _PIXEL, size * _PIXEL, 34 + 16 * place, i + 1) for place, i in enumerate(shown)
     )
     alt = f"The last {len(shown)} of {count} windows of {layer.name} over the last of {shape[1]} rows"
-    title = f'<div style="font-size:90%">{alt}, ' + _legend(end, last, padding) + "</div>"
+    caption = f'<div style="font-size:90%">{alt}, ' + _legend(end, last, padding) + "</div>"
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{alt}" viewBox="0 0 {width + 2} {height}" '
-        f'width="{width + 2}" style="max-width:100%;background:#fff" font-family="sans-serif" font-size="10">'
+        f'style="width:100%;max-width:{width + 2}px;background:#fff" font-family="sans-serif" font-size="10">'
         f"{cells}{bars}</svg>"
     )
-    return title + svg
+    return alt, caption, svg
 
 
 def _kind(row: int, end: int, last: int, padding: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from alexnet_edu.figures.parts import MARKERS, as_array, axes_for, bare, described, new_figure, tidy
 from alexnet_edu.palette import BLUE, CYCLE, GREY, VERMILLION
@@ -44,12 +44,20 @@ def bars(
         ax.plot((low, high), (name, name), color="black", linewidth=2, marker="|")
         ends[name] = max(ends[name], high)
     for name, number in values.items():
-        ax.annotate(f"{number:,.4g}", (ends[name], name), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        ax.annotate(_number(number), (ends[name], name), (4, 0), textcoords="offset points", va="center", fontsize=9)
     ax.margins(x=0.15)
+    if not log and max(numbers) >= 1000:
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.invert_yaxis()
     tidy(ax, title, xlabel=xlabel + (", logarithmic" if log else ""))
     ax.grid(axis="y", visible=False)
     return described(figure, f"{title}: bars of {xlabel} for {', '.join(names)}.")
+
+
+def _number(number: float) -> str:
+    """Whole numbers as they are, others with four digits; with commas, and never as a power of ten."""
+    digits = number if float(number).is_integer() else float(f"{number:.4g}")
+    return f"{digits:,.0f}" if abs(digits) >= 1000 else f"{number:.4g}"
 
 
 def curves(

@@ -66,7 +66,7 @@ def padded_corners(crop: Image.Image, ways: Mapping[str, tuple[int, Window, bool
         ways: from a name to the side of the picture, the window, and whether the number of steps is rounded up.
         zoom: how many pixels of each corner to draw.
     """
-    figure = new_figure(2.9 * len(ways), 6.2)
+    figure = new_figure(2.9 * len(ways), 6.4)
     axes = figure.subplots(2, len(ways), squeeze=False)
     for (upper, lower), (name, (side, window, ceil)) in zip(axes.T, ways.items(), strict=True):
         span = side + 2 * window.padding - window.size
@@ -75,11 +75,12 @@ def padded_corners(crop: Image.Image, ways: Mapping[str, tuple[int, Window, bool
         pixels = np.asarray(crop.resize((side, side)))
         _corner(upper, pixels, first, -6, zoom - 6, window, f"{name}\nfirst window of {steps + 1}")
         _corner(lower, pixels, last, side + 6 - zoom, side + 6, window, "last window")
+    figure.suptitle("Grey: outside the picture, counts as 0", fontsize=10)
     return described(figure, f"First and last corners of the picture with the windows over them: {'; '.join(ways)}.")
 
 
 def _corner(ax: Axes, pixels: Any, at: int, low: int, high: int, window: Window, title: str) -> None:
-    """Pixels ``low`` to ``high`` of both sides, white with a cross where there is no picture; the window at ``at``."""
+    """Pixels ``low`` to ``high`` of both sides, grey where there is no picture; the window at ``at``."""
     side = len(pixels)
     ax.imshow(pixels, extent=(0, side, side, 0), interpolation="nearest")
     ax.add_patch(Rectangle((0, 0), side, side, fill=False, edgecolor="black", linewidth=1.5))
@@ -105,7 +106,11 @@ def who_notices(matrices: Mapping[str, Any], *, title: str) -> Figure:
         shade[values.astype(bool)] = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         ax.imshow(shade, aspect="auto", interpolation="nearest")
         share = values.mean()
-        ax.set(title=f"{name}: {share:.0%} of the pairs", xlabel="map that is changed", ylabel="map that notices")
+        ax.set(
+            title=f"{name}: {share:.0%} of the pairs", xlabel="channel that is changed", ylabel="channel that notices"
+        )
     figure.suptitle(title)
     told = "; ".join(f"{name}: {as_array(matrix).mean():.0%}" for name, matrix in matrices.items())
-    return described(figure, f"{title}. Filled where an output map notices a changed input map: {told} of the pairs.")
+    return described(
+        figure, f"{title}. Filled where an output channel notices a changed input channel: {told} of the pairs."
+    )
