@@ -383,6 +383,7 @@ COMPUTED |= {
     "others": lambda row: float(HISTORY["also_won"][int(row)]["others"]),
     "handmade": lambda _: _asset("handmade.json")["test"]["top1"],
     "small accuracy": lambda _: _asset("small.json")["acc@1"],
+    "small, 30 a kind": lambda _: 100 * _asset("small_report.json")["standard30"]["one_crop"]["top1"]["value"],
     "held out": lambda _: len(_asset("held_out/index.json")["pictures"]),
     "training pictures": lambda _: sum(
         len((ASSETS / "splits" / f"caltech101_{part}.txt").read_text(encoding="utf-8").split())

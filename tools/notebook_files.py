@@ -63,7 +63,15 @@ def normalise(notebook: Notebook) -> Notebook:
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)  # points at a state that lives with the kernel
+    for cell in predicted(notebook):  # JupyterLab shows the output once the cell is run
+        cell.metadata["jupyter"] = nbformat.from_dict({"outputs_hidden": True})
     return notebook
+
+
+def predicted(notebook: Notebook) -> list[Cell]:
+    """The code cells that answer what the text above them asks to predict."""
+    pairs = zip(notebook.cells, notebook.cells[1:], strict=False)
+    return [cell for asked, cell in pairs if "**Predict.**" in asked.source and cell.cell_type == "code"]
 
 
 def tags(cell: Cell) -> list[str]:

@@ -15,15 +15,16 @@ from pathlib import Path
 
 import stamp
 from nbformat.v4 import new_markdown_cell
-from notebook_files import ROOT, Notebook, notebook_paths, read, tags, text
+from notebook_files import ROOT, Notebook, notebook_paths, predicted, read, tags, text
 from PIL import Image
 
 import alexnet_edu
 
-EXPLORER = "Explorer("
-MOVE_IT = (
-    'The explorer as it begins. <a href="../live/index.html">The living network</a> answers at a touch, here and now.'
-)
+EXPLORER = re.compile(r"(\w+Explorer)\(")
+STILL = "The explorer as it begins; it moves where the notebook runs."
+# What the page has, too.
+LIVING = {"FilterExplorer", "FeatureMapExplorer", "PredictionExplorer", "ArchitectureExplorer"}
+MOVE_IT = f'{STILL} <a href="../live/index.html">The living network</a> answers at a touch, here and now.'
 PICTURES = ROOT / "build" / "site-pictures"  # what `build.py` puts beside the pages
 GENERATED = {"badges", "setup", "navigation"}
 MODEL_CARD = "alexnet_edu/assets/MODEL_CARD.md"
@@ -68,11 +69,16 @@ def readable(path: Path, notebook: Notebook, address: stamp.Address | None, term
     """A notebook as a page: without the cells that only serve Jupyter, its pictures in files, its terms explained."""
     notebook.cells = [cell for cell in notebook.cells if not GENERATED & set(tags(cell))]
     unexplained = set(terms)
+    for cell in predicted(notebook):
+        cell.metadata["tags"] = [*tags(cell), "hide-output"]
     for cell in list(notebook.cells):
         if cell.cell_type == "markdown":
             cell.source = explained(cell.source, unexplained)
-        elif any(EXPLORER in str(output.get("data", {}).get("text/plain")) for output in cell.outputs):
-            notebook.cells.insert(notebook.cells.index(cell) + 1, new_markdown_cell(MOVE_IT))
+        elif found := EXPLORER.search(
+            " ".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs)
+        ):
+            told = MOVE_IT if found[1] in LIVING else STILL
+            notebook.cells.insert(notebook.cells.index(cell) + 1, new_markdown_cell(told))
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "text/html" in data:

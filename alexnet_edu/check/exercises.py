@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
+from textwrap import fill
 from typing import Any, TypeVar
 
 import torch
@@ -23,6 +24,7 @@ Hints = str | tuple[str, str]
 Check = Callable[..., "Result"]
 
 SHOWN = 80  # characters of an input in a message
+COLUMNS = 96  # of a message: JupyterLab would break longer lines within words
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Result:
         return self.passed
 
     def __repr__(self) -> str:
-        return self._line(self.message)
+        return fill(self._line(self.message), COLUMNS, subsequent_indent="  ", break_long_words=False)
 
     def _line(self, message: str) -> str:
         mark = "✓" if self.passed else "✗" if self.answered else "…"

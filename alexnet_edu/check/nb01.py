@@ -75,9 +75,10 @@ def standard_error(points: float) -> object:
 @question(
     "about 25 %, as the abstract of the 2017 paper says, so the copied 2.991 is consistent with it.",
     right=100 * (BEFORE - AFTER) / BEFORE,
-    rtol=0.02,
+    rtol=0.005,
     hint=("A drop is relative to something: to which of the two errors?", "What would be a drop by 50 %?"),
     mistakes=[
+        (25, "That is the abstract's own figure; what do the two errors give, to two decimals?"),
         (BEFORE - AFTER, "That is the difference in points; relative to what is it?"),
         (100 * (BEFORE - AFTER) / AFTER, "You compare with the error after the drop."),
         (100 * AFTER / BEFORE, "That is what was left; how much is gone?"),
@@ -86,7 +87,7 @@ def standard_error(points: float) -> object:
     ],
 )
 def relative_drop(percent: float) -> object:
-    """Exercise 3: by how many per cent the winning error fell from 2016 to 2017, to 2 %."""
+    """Exercise 3: by how many per cent the winning error fell from 2016 to 2017, to half a per cent of itself."""
     return percent
 
 

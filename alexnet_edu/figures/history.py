@@ -66,12 +66,13 @@ def growth(pictures: Sequence[Mapping[str, Any]], machines: Sequence[Mapping[str
     for ax, (entries, colour, marker, title, unit) in zip(figure.subplots(1, 2), halves, strict=True):
         years, values = [entry["year"] for entry in entries], [entry["value"] for entry in entries]
         ax.plot(years, values, marker, color=colour, markersize=8)
-        for place, entry in enumerate(entries):  # names above and below in turn, so that neighbours do not meet
-            beside, side = ((0, -15 if place % 2 else 9), "center") if entry["year"] < 2010 else ((-9, -3), "right")
+        for place, entry in enumerate(entries):  # names right and left in turn, so that neighbours do not meet
+            left = place % 2 or entry["year"] >= 2010
+            beside, side = ((-7, -3), "right") if left else ((7, -3), "left")
             at = (entry["year"], entry["value"])
-            ax.annotate(entry["name"], at, beside, textcoords="offset points", ha=side, fontsize=9)
+            ax.annotate(entry["name"], at, beside, textcoords="offset points", ha=side, fontsize=8)
         ax.axvline(2012, color=GREY, linestyle=":")
-        ax.set(yscale="log", xlim=(1993, 2014), ylim=(min(values) / 3, max(values) * 4))
+        ax.set(yscale="log", xlim=(1995, 2014), ylim=(min(values) / 3, max(values) * 4))
         ax.xaxis.set_major_locator(MultipleLocator(4))
         tidy(ax, title, xlabel="year (dotted: 2012)", ylabel=f"{unit}, logarithmic")
     ends = "; ".join(f"{entries[0]['name']} to {entries[-1]['name']}" for entries, *_ in halves)
@@ -95,7 +96,7 @@ def error_budget(
     rows = [(names[0], 0.0, errors[0], GREY, f"{errors[0]:.1f}")]
     colours = (VERMILLION, SKY, GREEN)
     for place, (name, before, after) in enumerate(zip(names[1:], errors, errors[1:], strict=False)):
-        rows.append((name, after, before - after, colours[place % 3], f"-{before - after:.1f} to {after:.1f}"))
+        rows.append((name, after, before - after, colours[place % 3], f"{before - after:.1f} less: {after:.1f}"))
     rows.append(("what was left", 0.0, errors[-1], BLUE, f"{errors[-1]:.1f}"))
     for y, (_, left, width, colour, text) in enumerate(rows):
         ax.barh(y, width, left=left, color=colour)
