@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import dis
 import re
+from collections import Counter
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import execute
@@ -71,6 +74,13 @@ def printed(cell: Cell) -> list[str]:
     return [re.sub(r" at 0x\w+", "", text) for text in texts]
 
 
+def compare_with_stored(notebook: Notebook, stored: Notebook) -> None:
+    """What a run printed is what is stored, but for exercises and for what belongs to one machine."""
+    for before, after in zip(stored.cells, notebook.cells, strict=True):
+        if before.cell_type == "code" and not is_exercise(before) and "nbval-ignore-output" not in tags(before):
+            assert printed(after) == printed(before), after.source
+
+
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
 def test_wrong_answers_change_nothing_that_follows_and_every_cell_runs_twice(path: Path) -> None:
     stored = read(path)
@@ -87,11 +97,45 @@ def test_wrong_answers_change_nothing_that_follows_and_every_cell_runs_twice(pat
             client.execute_cell(cell, place)  # raises where a cell fails
         answered = [printed(notebook.cells[place])[-1] for place in exercises(stored)]
         assert all(line.startswith("✗ ") for line in answered), answered
-        for before, after in zip(stored.cells, notebook.cells, strict=True):
-            if before.cell_type == "code" and not is_exercise(before) and "nbval-ignore-output" not in tags(before):
-                assert printed(after) == printed(before), after.source
+        compare_with_stored(notebook, stored)
         for place, cell in reversed(list(enumerate(notebook.cells))):
-            client.execute_cell(cell, place)
+            client.execute_cell(cell, place)  # as for a reader who scrolls back: all that follows has run
+        compare_with_stored(notebook, stored)
+
+
+def names_taken_and_given(source: str) -> tuple[set[str], set[str]]:
+    """What a cell needs from other cells or from Python, and what it assigns or defines; imports are neither."""
+    taken: set[str] = set()
+    given: set[str] = set()
+
+    def follow(code: CodeType) -> None:
+        for step in dis.get_instructions(code):
+            if isinstance(step.argval, CodeType):  # a function or a comprehension
+                follow(step.argval)
+            elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL") and step.argval not in given:
+                taken.add(step.argval)
+            elif step.opname in ("STORE_NAME", "STORE_GLOBAL"):
+                given.add(step.argval)
+
+    follow(compile(source, "<cell>", "exec"))
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return taken, given - {(name.asname or name.name).partition(".")[0] for node in imports for name in node.names}
+
+
+def test_names_that_a_cell_takes_and_gives() -> None:
+    source = "import os\ntotal = sum(x for x in rows)\ntotal += start\ndef shown(y): return y + total + later"
+    taken, given = names_taken_and_given(source)
+    assert taken >= {"rows", "start", "later"}
+    assert not taken & {"total", "x", "y", "os"}
+    assert given == {"total", "shown"}
+
+
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+def test_a_name_that_one_cell_takes_from_another_has_one_meaning(path: Path) -> None:
+    """In whichever order cells are run again: no cell takes a name that two cells give."""
+    cells = [names_taken_and_given(cell.source) for cell in read(path).cells if cell.cell_type == "code"]
+    times = Counter(name for _, given in cells for name in given)
+    assert [name for taken, _ in cells for name in taken if times[name] > 1] == []
 
 
 def names_defined(source: str) -> set[str]:
