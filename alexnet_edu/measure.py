@@ -66,7 +66,13 @@ class Timing:
         return (self.high - self.low) / self.median
 
     def __str__(self) -> str:
-        return f"{self.median * 1e3:.3g} ms ({self.low * 1e3:.3g} to {self.high * 1e3:.3g}, {self.runs} runs)"
+        median, low, high = (_three_digits(1e3 * value) for value in (self.median, self.low, self.high))
+        return f"{median} ms ({low} to {high}, {self.runs} runs)"
+
+
+def _three_digits(number: float) -> str:
+    """Three digits, and no power of ten where there are more."""
+    return f"{number:,.0f}" if number >= 999.5 else f"{number:.3g}"
 
 
 def synchronize(device: Device | str = "cpu") -> None:
@@ -114,13 +120,13 @@ def measure(
 
 
 def unsteady(timings: Mapping[str, Timing]) -> str:
-    """One sentence: which of these figures are not to be trusted, because their own runs disagree."""
+    """In words: which of these figures are not to be trusted, because their own runs disagree."""
     names = [name for name, timing in timings.items() if timing.spread > UNSTEADY]
     if not names:
         return f"Steady: the quartiles lie within {100 * UNSTEADY:.0f} % of each median."
     return (
-        f"Not to be trusted: {', '.join(names)} (quartiles more than {100 * UNSTEADY:.0f} % of the median apart); "
-        "close other programs and run the cell again."
+        f"Not to be trusted: {'; '.join(names)} (quartiles more than {100 * UNSTEADY:.0f} % of the median apart).\n"
+        "Close other programs and run the cell again."
     )
 
 
@@ -146,7 +152,7 @@ class Noise:
         got = f"this process got {share:.0f} % of the processor, quartiles {spread:.0f} % apart"
         if self.quiet:
             return f"Quiet: {got}."
-        return f"Busy: {got}. Close other programs; until this says quiet, trust no time that is measured here."
+        return f"Busy: {got}.\nClose other programs; until this says quiet, trust no time that is measured here."
 
 
 def noise(seconds: float = 0.5) -> Noise:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from alexnet_edu.errors import AlexNetError
 
@@ -48,7 +48,6 @@ LEVELS = 252
 DEAD, GAP, MARK, INK = 252, 253, 254, 255
 _OWN_COLOURS = ((205, 205, 205), (255, 255, 255), (230, 90, 0), (0, 0, 0))
 _SIGNED_GAP = (150, 150, 150)  # white is a value there
-_LABEL_HEIGHT = 12
 VIEWS = ("colour", "strongest", "channels", "pca", "spectrum")
 
 
@@ -58,7 +57,7 @@ def colour_scale(*, signed: bool = False) -> Pixels:
 
     Both scales can be read by people with the common forms of colour blindness.
     """
-    from matplotlib import colormaps  # the only use: a table of colours, read once
+    from matplotlib import colormaps  # a table of colours, read once
 
     ramp = colormaps["RdBu_r" if signed else "viridis"](np.linspace(0, 1, LEVELS))[:, :3]
     table = np.vstack([np.rint(ramp * 255), _OWN_COLOURS]).astype(np.uint8)
@@ -217,12 +216,26 @@ def _frame(canvas: Pixels, box: tuple[int, int, int, int], colour: int | tuple[i
     canvas[top:bottom, left:right] = inside
 
 
+def _with_labels(grid: Grid) -> Grid:
+    """The grid with strips for labels, a sixth of a tile high: pages show the picture smaller than it is."""
+    return replace(grid, strip=min(max(12, grid.cell[1] * grid.zoom // 6), 28))
+
+
+@cache
+def _font(height: int) -> ImageFont.FreeTypeFont:
+    """The figures' font, so that its largest letters fill a strip of that many pixels."""
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", round(0.9 * height))
+
+
 def _write_labels(picture: Image.Image, grid: Grid, labels: Sequence[str], ink: int | tuple[int, int, int]) -> None:
     draw = ImageDraw.Draw(picture)
-    draw.fontmode = "1"  # no smoothing: a palette picture has no in-between colours
+    if picture.mode == "P":
+        draw.fontmode = "1"  # no smoothing: a palette picture has no in-between colours
     for index, label in enumerate(labels):
         top, left, _, _ = grid.box(index)
-        draw.text((left, top - _LABEL_HEIGHT), label, fill=ink)
+        draw.text((left, top - 4), label, fill=ink, font=_font(grid.strip), anchor="ls")  # 4: clear of a frame
 
 
 def tile_maps(
@@ -254,8 +267,8 @@ def tile_maps(
     """
     maps = _as_maps(maps)
     low, high = limits or shared_range(maps, signed=signed)
-    strip = _LABEL_HEIGHT if labels else 0
-    grid = Grid.fitting(len(maps), maps.shape[1:], width, columns=columns, strip=strip)
+    grid = Grid.fitting(len(maps), maps.shape[1:], width, columns=columns)
+    grid = _with_labels(grid) if labels else grid
     cells = _zoomed(_levels(maps, low, high), grid.zoom)
     dead = dead_maps(maps)
     if dead.any():
@@ -286,8 +299,8 @@ def tile_pictures(
     pictures = np.asarray(pictures)
     if pictures.ndim != 4 or pictures.shape[3] != 3 or not pictures.size:
         raise AlexNetError(f"Pictures must be an array (count, height, width, 3), not {pictures.shape}.")
-    strip = _LABEL_HEIGHT if labels else 0
-    grid = Grid.fitting(len(pictures), pictures.shape[1:3], width, columns=columns, strip=strip)
+    grid = Grid.fitting(len(pictures), pictures.shape[1:3], width, columns=columns)
+    grid = _with_labels(grid) if labels else grid
     canvas = _compose(_zoomed(pictures, grid.zoom), grid, 255)
     if marked is not None:
         _frame(canvas, grid.box(marked), _OWN_COLOURS[2])
@@ -410,14 +423,19 @@ def filter_view(weights: Array, view: str, *, groups: int = 1, channel: int = 0,
         return FilterView(filters_to_rgb(weights, shared=shared), False, f"mid-grey is weight 0, full colour is {full}")
     if view == "pca":
         within = " within a tower" if groups > 1 else ""
-        return FilterView(pca_rgb(weights, groups=groups), False, f"like colours weigh the inputs alike{within}")
+        return FilterView(
+            pca_rgb(weights, groups=groups),
+            False,
+            f"three main directions (PCA); like colours weigh the inputs alike{within}",
+        )
     if view == "spectrum":
         how = "bright is a frequency that the filter passes; the middle of a tile is frequency 0"
         return FilterView(spectra(weights), False, how)
     if view not in VIEWS:
         raise AlexNetError(f"There is no view {view!r}; choose one of {', '.join(VIEWS)}.")
     slices = weights[channel] if view == "channels" else strongest_slices(weights)[0]
-    whose = f"all {len(slices)} input channels of filter {channel}" if view == "channels" else "strongest input channel"
+    inputs = "the picture's red, green and blue" if weights.shape[1] == 3 else f"all {len(slices)} input channels"
+    whose = f"filter {channel}'s weights for {inputs}" if view == "channels" else "strongest input channel of each"
     limit = shared_range(slices, signed=True)[1]
     return FilterView(slices, True, f"{whose}; white is 0, blue is -{limit:.3g}, red is {limit:.3g}")
 

@@ -118,7 +118,9 @@ def test_an_arm_without_a_kind_of_view_sees_the_same_pictures_in_the_same_order(
 
 def test_a_run_can_be_repeated_and_sees_the_test_pictures_only_when_measured(material: Material) -> None:
     lab = Laboratory(TINY, material, torch.device("cpu"))
-    chosen, one, again = (lab.run(Trial("squares", "base", 0.01, seed)) for seed in (0, 1, 1))
+    over: list[int] = []
+    chosen, one, again = (lab.run(Trial("squares", "base", 0.01, seed), over.append) for seed in (0, 1, 1))
+    assert over == 3 * list(range(1, TINY.epochs + 1))
     assert chosen.test is None and one.test is not None
     assert (one.curve, one.select, one.trained, one.test) == (again.curve, again.select, again.trained, again.test)
     assert len(one.curve) == TINY.epochs and all(0 <= error <= 1 for error in one.curve)

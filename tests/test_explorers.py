@@ -3,6 +3,7 @@
 import html
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets
@@ -225,8 +226,12 @@ def test_only_the_last_pictures_are_kept(pretrained: Pretrained, monkeypatch: py
 
 def test_dead_maps_are_counted_in_words(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
     explorer = FeatureMapExplorer(pretrained, pictures)
-    dead = int(tiles.dead_maps(explorer.maps()).sum())
-    assert f"{dead} of them are zero everywhere" in explorer.message.value
+    assert not tiles.dead_maps(explorer.maps()).any() and "zero everywhere" not in explorer.message.value
+    seen = explorer._seen().maps["relu1"]
+    for count, words in ((1, "1 of them is zero everywhere"), (3, "3 of them are zero everywhere")):
+        seen[:count] = 0
+        explorer.channel.value = 5 + count
+        assert words in explorer.message.value
 
 
 def test_relu_switch_rests_where_there_is_no_relu(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:
@@ -383,7 +388,7 @@ def test_a_click_on_a_filter_chooses_it_and_the_first_is_the_strongest(pretraine
     assert explorer.channel.value == int(lengths.argmax())
     explorer.tiles.touch(3)
     assert explorer.channel.value == 3
-    assert explorer.detail.tooltip.startswith("conv1, filter 3:")
+    assert explorer.detail.tooltip.startswith("conv1: filter 3's weights for the picture's red")
 
 
 # Predictions
@@ -474,6 +479,9 @@ def test_a_known_photo_is_judged_and_an_own_one_is_not(pictures: dict[str, Image
     assert "yin and yang</b> (35 %: not sure; wrong)" in explorer.message.value
     own = PredictionExplorer(small, pictures).message.value
     assert "right" not in own and "wrong" not in own
+    made = replace(small, categories=("made", "nature", *("" for _ in small.categories[2:])))
+    own = PredictionExplorer(made).message.value
+    assert "fits" not in own and "right" not in own, "of labels of one's own nobody knows which fit"
 
 
 def test_labels_are_escaped(pretrained: Pretrained, pictures: dict[str, Image.Image]) -> None:

@@ -97,6 +97,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], bool]] = {
         lambda **kw: figures.points([1, 2], [0.1, -3], title="A", xlabel="b", ylabel="c", names={1: "one"}, **kw),
         True,
     ),
+    "rows": (lambda ax=None: figures.named_rows(CROP, ["conv1", "conv2"], title="Units", ax=ax), True),
     "heat": (lambda: figures.heat_over(CROP, MAPS[0], title="Occlusion", label="drop"), False),
     "map table": (
         lambda: figures.map_table(CROP, {"one": list(MAPS[:2]), "two": list(MAPS[2:4])}, ["a", "b"], title="Maps"),
@@ -234,6 +235,24 @@ def test_show_embeds_the_pixels() -> None:
     assert np.array_equal(np.asarray(shown), np.asarray(picture.convert("RGB")))
 
 
+def test_no_title_loses_its_end() -> None:
+    title = "A title that is a good deal wider than the small figure under it, where a part would be cut"
+    figure = figures.bars({"a": 1, "b": 2}, title=title, xlabel="pieces")
+    figure.set_size_inches(3.5, 2)
+    figures.show(figure)
+    extent = figure.axes[0].title.get_window_extent()
+    assert extent.x0 >= 0 and extent.x1 <= figure.bbox.x1
+
+
+def test_values_at_bars_have_as_many_decimals_as_each_other() -> None:
+    assert "0.60" in words(figures.bars({"a": 0.6, "b": 0.52}, title="t", xlabel="share"))
+    assert "1,234 | 0.5" in words(figures.bars({"a": 1234, "b": 0.5}, title="t", xlabel="pieces"))
+
+
+def test_pictures_without_titles_are_counted() -> None:
+    assert figures.picture_grid([CROP, CROP], title="Patches").get_label() == "Patches: 2 pictures."
+
+
 def test_show_takes_svg_with_its_own_title_and_description() -> None:
     svg = architecture_svg(get_spec("small"))
     shown = figures.show(svg)
@@ -280,8 +299,8 @@ def test_the_strongest_maps_are_those_with_the_highest_peaks_beside_their_filter
     labels = [str(number) for number in order]
     assert np.array_equal(seen, np.asarray(CROP))
     colours = tiles.filters_to_rgb(RGB_FILTERS[order], shared=False)
-    assert np.array_equal(filters, np.asarray(tiles.tile_pictures(colours, labels=labels, width=320)))
-    together = tiles.tile_maps(MAPS[order], labels=labels, width=320).convert("RGB")
+    assert np.array_equal(filters, np.asarray(tiles.tile_pictures(colours, labels=labels, width=640)))
+    together = tiles.tile_maps(MAPS[order], labels=labels, width=640).convert("RGB")
     assert np.array_equal(shared, np.asarray(together)) and not np.array_equal(own, shared)
 
 

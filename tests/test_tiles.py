@@ -101,12 +101,12 @@ def test_any_count_fits() -> None:
 
 def test_labels_get_room_of_their_own() -> None:
     labels = [str(i) for i in range(48)]
-    grid = tiles.Grid.fitting(48, (13, 13), 680, strip=12)
+    grid = tiles.Grid.fitting(48, (13, 13), 680, strip=14)  # a tile is 84 pixels high and wide
     pixels = decoded(tiles.tile_maps(MAPS, labels=labels))
     level = np.rint((MAPS - MAPS.min()) / np.ptp(MAPS) * (tiles.LEVELS - 1)).astype(int)
     assert np.array_equal(tile_of(pixels, grid, 11), tiles.colour_scale()[level[11]])
     top, left, _, right = grid.box(11)
-    assert (pixels[top - 12 : top, left:right] == 0).all(axis=2).any(), "ink above the tile"
+    assert (pixels[top - 14 : top, left:right] == 0).all(axis=2).any(), "ink above the tile"
 
 
 def test_rgb_filters_share_a_scale_around_grey() -> None:

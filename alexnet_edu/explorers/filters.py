@@ -91,7 +91,7 @@ class FilterExplorer(Explorer):
         one = tiles.filter_view(weights, "channels", channel=channel)
         name = f"{self.layer.value}, {len(weights)} filters of {by(*weights.shape[2:], weights.shape[1])}"
         draw(self.grid, view.picture(marked=channel, width=420), f"{name}: {view.how}")
-        draw(self.detail, one.picture(width=300), f"{self.layer.value}, filter {channel}: {one.how}")
+        draw(self.detail, one.picture(width=300), f"{self.layer.value}: {one.how}")
         self.say(
             f"<b>Filters</b>: {name}; {view.how}. Click on one. <b>Close-up</b>: {one.how}. "
             f"Length (Euclidean norm) of filter {channel}: {float(np.linalg.norm(weights[channel])):.3g}."

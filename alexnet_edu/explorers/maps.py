@@ -203,10 +203,10 @@ class FeatureMapExplorer(Explorer):
         box, (start, jump) = receptive_field_box(spec, layer, row, column, size), self._place()
         over = tiles.overlay(np.asarray(seen.crop), one, limits=own, signed=signed, box=box, start=start, jump=jump)
         draw(self.detail, over, f"{layer}, map {channel}, over {self.picture.value}")
+        none = f"; {dead} of them {'is' if dead == 1 else 'are'} zero everywhere (crossed out)" if dead else ""
         scale = legend(limits, signed) if self.shared.value else "that gives each map its own full brightness"
         self.say(
-            f"<b>Maps</b>: {layer}, {self._named()}, on a scale {scale}; "
-            f"{dead} of them are zero everywhere (crossed out). Click on one. "
+            f"<b>Maps</b>: {layer}, {self._named()}, on a scale {scale}{none}. Click on one. "
             f"<b>Close-up</b>: map {channel} over what the network saw, on its own scale {legend(own, signed)}; "
             f"the framed unit, row {row}, column {column}, has the value {float(one[row, column]):.3g} and sees "
             f"{field_of(self._table[layer])}. Click on the picture for another one."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from html import escape
 from typing import Any
 
@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance
 
 from alexnet_edu.explorers.pictures import PictureMenu, pictures_to_try
 from alexnet_edu.explorers.widgets import Explorer, control_layout, draw, image_view, slider
-from alexnet_edu.images import HeldOut, Sample
+from alexnet_edu.images import HeldOut, Sample, held_out_images, sample_images
 from alexnet_edu.inference import class_probabilities, default_pretrained
 from alexnet_edu.labels import certainty, fitting, in_words
 from alexnet_edu.palette import SKY, VERMILLION
@@ -161,11 +161,17 @@ class PredictionExplorer(Explorer):
         return f"<b>{escape(in_words(self.pretrained.categories[index]))}</b>"
 
     def _fitting(self) -> list[str] | None:
-        """The right labels; none where the network lacks them, ``None`` where nobody said what the picture shows."""
+        """The right labels; none where the network lacks them, ``None`` where nobody said which is right."""
         source = self.pictures.source()
-        if not isinstance(source, HeldOut | Sample):
+        if not isinstance(source, HeldOut | Sample) or self._own_labels:
             return None
         return fitting(source.kind if isinstance(source, HeldOut) else source.name, self.pretrained.categories)
+
+    @cached_property
+    def _own_labels(self) -> bool:
+        """Whether the network has labels of the reader's, such as "made" and "nature", and no name of a thing."""
+        names = {photo.kind for photo in held_out_images()} | set(sample_images())
+        return not any(fitting(name, self.pretrained.categories) for name in names)
 
     def _judged(self, index: int) -> str:
         right = self._fitting()

@@ -20,7 +20,7 @@ from alexnet_edu.figures.inside import (
     tower_scores,
 )
 from alexnet_edu.figures.learning import learning_curve, relu_and_tanh
-from alexnet_edu.figures.plots import bars, curves, picture_grid, points
+from alexnet_edu.figures.plots import bars, curves, named_rows, picture_grid, points
 from alexnet_edu.figures.predictions import reliability, top5_bars
 from alexnet_edu.figures.shapes import field_growth, padded_corners, who_notices
 from alexnet_edu.figures.showing import Shown, show, wall
@@ -43,6 +43,7 @@ __all__ = [
     "learning_curve",
     "map_table",
     "model_map",
+    "named_rows",
     "padded_corners",
     "picture_grid",
     "pipeline_steps",

@@ -32,7 +32,7 @@ def scatter(values: Mapping[str, Sequence[float]], *, title: str, xlabel: str, a
         ax.plot([fmean(runs)] * 2, [row - 0.3, row + 0.3], color=VERMILLION, linewidth=2)
     ax.set_yticks(range(len(values)), list(values))
     ax.set_ylim(len(values) - 0.5, -0.5)
-    tidy(ax, title, xlabel=xlabel)
+    tidy(ax, title, xlabel=f"{xlabel}; line: the mean")
     told = (f"{name} {min(runs):.1f} to {max(runs):.1f}, mean {fmean(runs):.1f}" for name, runs in values.items())
     return described(figure, f"{title}: {xlabel}, a dot for each run. {'; '.join(told)}.")
 

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _TOWER_COLUMNS = 12
-_PANEL = 320  # pixels: a sheet of maps beside others
+_PANEL = 640  # pixels: a sheet of maps beside others, twice what a page shows
 
 
 def filter_grid(
@@ -75,7 +75,11 @@ def filter_grid(
     seen = tiles.filter_view(weights, view, groups=groups or spec_groups, channel=channel, shared=shared)
     picture, how = seen.picture(width=GRID_PIXELS), seen.how
     shape = by(*weights.shape[2:], weights.shape[1])
-    title = title or f"{layer}: {len(weights)} filters of {shape}, {view} view"
+    title = (
+        title
+        or (f"{layer}: filter {channel} of" if view == "channels" else f"{layer}:")
+        + f" {len(weights)} filters of {shape}"
+    )
     figure, ax = axes_for(ax, 8, 0.6 + 7.8 * picture.height / picture.width)
     draw_picture(ax, picture, "nearest")
     bare(ax, f"{title}\n{how}")
@@ -216,7 +220,7 @@ def strongest_map_grid(
     rows = -(-len(panels) // columns)
     figure = new_figure(3.3 * columns, 3.7 * rows + 0.3)
     for ax, (text, panel) in zip(np.ravel(figure.subplots(rows, columns)), panels.items(), strict=True):
-        draw_picture(ax, panel, "nearest")
+        draw_picture(ax, panel, "antialiased")
         bare(ax, text)
     title = f"{layer}: the {len(numbers)} strongest of {len(values)} maps of {by(*values.shape[1:])}"
     figure.suptitle(title)

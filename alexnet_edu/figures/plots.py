@@ -7,12 +7,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 
 from alexnet_edu.figures.parts import MARKERS, as_array, axes_for, bare, described, new_figure, tidy
 from alexnet_edu.palette import BLUE, CYCLE, GREY, VERMILLION
 
-__all__ = ["bars", "curves", "picture_grid", "points"]
+__all__ = ["bars", "curves", "named_rows", "picture_grid", "points"]
 
 
 def bars(
@@ -43,8 +43,12 @@ def bars(
     for name, (low, high) in (spread or {}).items():
         ax.plot((low, high), (name, name), color="black", linewidth=2, marker="|")
         ends[name] = max(ends[name], high)
-    for name, number in values.items():
-        ax.annotate(_number(number), (ends[name], name), (4, 0), textcoords="offset points", va="center", fontsize=9)
+    texts = [_number(number) for number in numbers]
+    decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
+    if decimals <= 3 and max(map(abs, numbers), default=0) <= 1:  # shares: 0.60 beside 0.52
+        texts = [f"{number:.{decimals}f}" for number in numbers]
+    for name, text in zip(names, texts, strict=True):
+        ax.annotate(text, (ends[name], name), (4, 0), textcoords="offset points", va="center", fontsize=9)
     ax.margins(x=0.15)
     if not log and max(numbers) >= 1000:
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -99,6 +103,10 @@ def curves(
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if "y" in log:
         ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        if low > 0.01 and high < 10_000 and high < 1000 * low:  # few powers of ten: plain numbers between them, too
+            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+            ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
     if len(series) > 1:
         ax.legend(fontsize=9)
     tidy(ax, title, xlabel, ylabel)
@@ -163,4 +171,27 @@ def picture_grid(
             ax.imshow(as_array(pictures[place]))
     if title:
         figure.suptitle(title)
-    return described(figure, f"{title or 'Pictures'}: {'; '.join(text.replace(chr(10), ', ') for text in titles)}.")
+    told = "; ".join(text.replace("\n", ", ") for text in titles) or f"{len(pictures)} pictures"
+    return described(figure, f"{title or 'Pictures'}: {told}.")
+
+
+def named_rows(picture: Any, names: Sequence[str], *, title: str, width: float = 4.6, ax: Axes | None = None) -> Figure:
+    """A picture that is made of rows of equal height, with the name of each row at its left.
+
+    Args:
+        picture: a PIL picture or an array ``(H, W, 3)``.
+        names: of the rows, from top to bottom.
+        title: above the whole; also the start of the description.
+        width: of the figure in inches.
+        ax: axes to draw on.
+    """
+    pixels = as_array(picture)
+    height, columns = pixels.shape[:2]
+    figure, ax = axes_for(ax, width, 0.4 + 0.87 * width * height / columns)
+    ax.imshow(pixels)
+    row = height / len(names)
+    ax.set_yticks([row * (place + 0.5) - 0.5 for place in range(len(names))], list(names))
+    ax.set(title=title, xticks=[])
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return described(figure, f"{title}: rows for {', '.join(names)}.")

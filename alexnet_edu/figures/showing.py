@@ -95,6 +95,8 @@ def _on_wall(label: str, path: Path, share: float) -> str:
 
 def rendered(figure: Figure) -> Image.Image:
     """A figure as a picture, at the size that it has on the screen."""
+    for ax in figure.axes:
+        ax.title.set_wrap(True)  # a title wider than the figure takes two lines instead of losing its end
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
     return Image.open(buffer).convert("RGB")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from zlib import crc32
 
@@ -99,12 +99,17 @@ class Laboratory:
         self.crop = CropAndFlip(task.view, shared=SHARED)
         self.noise = PCANoise(material.deviations, material.directions, std=RECIPE.pca_noise, divide=False)
 
-    def run(self, trial: Trial) -> Run:
-        """Trains one network and measures it. The test pictures stay unseen where a rate is chosen (seed 0)."""
+    def run(self, trial: Trial, after_epoch: Callable[[int], object] | None = None) -> Run:
+        """Trains one network and measures it. The test pictures stay unseen where a rate is chosen (seed 0).
+
+        Args:
+            trial: which network, rate and seed.
+            after_epoch: is called with the number of each epoch that is over, counted from 1.
+        """
         began = time.perf_counter()
         network = self._network(trial.arm)
         self._start(network, trial)
-        curve = self._train(network, trial)
+        curve = self._train(network, trial, after_epoch or (lambda epoch: None))
         names = {"select": "select", "trained": "train"} | ({"test": "test"} if trial.seed else {})
         errors = {name: round(self._error(network, part), 5) for name, part in names.items()}
         seconds = round(time.perf_counter() - began, 2)
@@ -142,7 +147,7 @@ class Laboratory:
         network.load_state_dict(states)
         torch.manual_seed(trial.seed)
 
-    def _train(self, network: AlexNet, trial: Trial) -> list[float]:
+    def _train(self, network: AlexNet, trial: Trial, after_epoch: Callable[[int], object]) -> list[float]:
         """The training error of each epoch, counted on the way: with random views and dropout."""
         task, labels = self.task, self.material.labels["train"]
         optimiser = optimiser_for(network, replace(RECIPE, lr=trial.rate))
@@ -155,6 +160,7 @@ class Laboratory:
                     group["lr"] /= 10
             for x, y in self._batches(order, ARMS[trial.arm].views):
                 wrong[epoch] += step(network, optimiser, x, y)
+            after_epoch(epoch + 1)
         seen = len(labels) // task.batch * task.batch
         return [round(error, 4) for error in (wrong / seen).tolist()]  # the first time that the CPU waits for a GPU
 
