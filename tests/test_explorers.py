@@ -619,9 +619,9 @@ def test_a_chain_that_ends_says_what_pytorch_would_refuse() -> None:
 
 def test_build_your_own_shows_windows_notes_and_goes_back() -> None:
     explorer = BuildExplorer()
-    assert "3 rows too few" in explorer.stations.value and "The last 5 of 55 windows" in explorer.windows.value
+    assert "3 rows missing" in explorer.stations.value and "The last 5 of 55 windows" in explorer.windows.value
     explorer.rounding.value = False
-    assert "1 row at the end never looked at" in explorer.stations.value and "54 windows" in explorer.windows.value
+    assert "1 row never read at the end" in explorer.stations.value and "54 windows" in explorer.windows.value
     explorer.layer.value = "pool1"
     assert explorer.knobs["groups"].disabled and not explorer.knobs["stride"].disabled
     explorer.side.value = 40

@@ -65,7 +65,7 @@ def chain(spec: Spec, side: int, wanted: Spec) -> Iterator[Station]:
             return
         out = layer.output_shape(shape)
         note = _note(layer, shape) if isinstance(layer, (Conv, MaxPool)) else ""
-        differs = "" if out == expected[layer.name] else f"the paper has {by(*expected[layer.name])}"
+        differs = "" if out == expected[layer.name] else f"in the paper {by(*expected[layer.name])}"
         yield Station(layer.name, out, note="; ".join(filter(None, (note, differs))))
 
 
@@ -90,8 +90,8 @@ def _note(layer: Conv | MaxPool, shape: Shape) -> str:
     over = leftover(layer, shape)
     rows = "row" if abs(over) == 1 else "rows"
     if over > 0:
-        return f"{over} {rows} at the end never looked at"
-    return f"{-over} {rows} too few: the last window looks over the edge" if over else ""
+        return f"{over} {rows} never read at the end"
+    return f"{-over} {rows} missing at the end" if over else ""
 
 
 class BuildExplorer(Explorer):
@@ -222,13 +222,16 @@ def _boxes(stations: list[Station], left: list[str], chosen: str) -> str:
     return f'<div style="{style}">{arrow.join(boxes)}</div><div style="font-size:90%">{legend}</div>'
 
 
+_SIZE = "box-sizing:border-box;width:14em;min-height:5.2em"  # the same for all, so that nothing moves when texts change
+
+
 def _box(station: Station, chosen: str, colour: str = "") -> str:
     colour = colour or (_RED if station.problem else _BROWN if station.note else INK)
     frame = f"border:{3 if station.name == chosen else 1}px solid {colour}"
     shape = "✗" if station.problem else by(*station.shape) or "not reached"
-    text = escape(station.problem or station.note)
+    text = escape(station.problem or station.note).replace("; ", "<br>")
     return (
-        f'<div style="{frame};border-radius:6px;padding:4px 8px;background:#fff;color:{colour};max-width:13em">'
+        f'<div style="{frame};border-radius:6px;padding:4px 8px;background:#fff;color:{colour};{_SIZE}">'
         f"<b>{station.name}</b> {shape}<br>"
         f'<span style="font-size:85%">{text}</span></div>'
     )

@@ -258,8 +258,12 @@ def legend(limits: tuple[float, float], signed: bool) -> str:
 
 
 def scrolling(html: str, name: str) -> str:
-    """What may be wider than the window scrolls by itself; by keyboard too, as it takes the focus."""
-    return f'<div role="region" aria-label="{name}" tabindex="0" style="overflow-x:auto">{html}</div>'
+    """What may be wider than the window scrolls by itself; by keyboard too, as it takes the focus.
+
+    There JupyterLab's own keys rest: an arrow would go to the next heading.
+    """
+    attributes = f'role="region" aria-label="{name}" tabindex="0" data-lm-suppress-shortcuts="true"'
+    return f'<div {attributes} style="overflow-x:auto">{html}</div>'
 
 
 def field_of(info: LayerInfo) -> str:
