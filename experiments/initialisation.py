@@ -1,4 +1,4 @@
-"""What notebook 03b says of starts, of its exercise 4 and of dropout, measured with two to four seeds.
+"""What notebook 03b says of initialisation, of its exercise 4 and of dropout, measured with two to four seeds.
 
 ``python -m experiments.initialisation`` runs the notebook's own cells that are tagged ``measured``, so that what is
 stored was measured by what is shown, and writes ``alexnet_edu/assets/initialisation.json``. A few minutes on a CPU.
@@ -47,26 +47,26 @@ def case(name: str, runs: list[Run]) -> Run:
 def two_by_two(names: Names, seeds: range) -> Iterator[Run]:
     """Normalised or raw, 0.01 or 0.03; then raw and 0.03 with the std of 2012 whatever the width."""
     for look, std in product(names["scales"], (0.01, 0.03)):
-        runs = [names["start_and_train"](look, std, seed) for seed in seeds]
+        runs = [names["initialise_and_train"](look, std, seed) for seed in seeds]
         yield case(f"{look}, std {std}", runs)
     network = names["AlexNet"](names["spec"])
     corrected = names["inputs_2012"]
     names["inputs_2012"] = {name: p[0].numel() for name, p in network.named_parameters()}
-    yield case("raw, std 0.03, not widened", [names["start_and_train"]("raw", 0.03, seed) for seed in seeds])
+    yield case("raw, std 0.03, not widened", [names["initialise_and_train"]("raw", 0.03, seed) for seed in seeds])
     names["inputs_2012"] = corrected
 
 
 def from_he(names: Names, seed: int, **settings: Any) -> Run:
-    """One training from He's start on normalised inputs, as the exercise asks for it."""
+    """One training with He initialisation on normalised inputs, as the exercise asks for it."""
     torch.manual_seed(seed)
     model = names["AlexNet"](names["spec"])
-    names["he_start"](model)
+    names["he_initialisation"](model)
     run: Run = names["train"](model, names["scales"]["normalised"], **settings)
     return run
 
 
 def centres(names: Names) -> Any:
-    """The notebook's ``batches`` without mirror images and random squares."""
+    """The notebook's ``batches`` without mirror images and random crops."""
     edge, view = (names["SIDE"] - names["VIEW"]) // 2, names["VIEW"]
 
     def batches(x: Tensor, y: Tensor, size: int = 32) -> Iterator[tuple[Tensor, Tensor]]:
@@ -77,7 +77,7 @@ def centres(names: Names) -> Any:
 
 
 def rate_and_views(names: Names) -> dict[str, list[Run]]:
-    """Ten times the rate with four seeds; with and without random views with three."""
+    """Ten times the rate with four seeds; with and without random crops with three."""
     found = {
         "ten times the rate": [from_he(names, seed, epochs=6, rate=0.05) for seed in range(4)],
         "random views": [from_he(names, seed) for seed in range(3)],
@@ -88,7 +88,7 @@ def rate_and_views(names: Names) -> dict[str, list[Run]]:
 
 
 def by_heart(names: Names, seeds: range) -> dict[str, Run]:
-    """The last losses of training with the centres alone, without dropout and with it; seed by seed the same start."""
+    """The last losses of training with the centres alone, without dropout and with it, in pairs of one seed."""
     runs = {f"p = {p:g}": [names["by_heart"](p, seed) for seed in seeds] for p in (0.0, 0.5)}
     sides = ("training", "validation")
     return {p: {side: [round(run[side][-1], 2) for run in of_p] for side in sides} for p, of_p in runs.items()}

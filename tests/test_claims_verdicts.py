@@ -13,7 +13,7 @@ from alexnet_edu.errors import AlexNetError
 from alexnet_edu.intervals import holm
 from alexnet_edu.train.claims.arms import ARMS, BASE, TASKS
 from alexnet_edu.train.claims.runs import JUDGE, Run, best_rates, committed_runs, measured
-from alexnet_edu.train.claims.verdicts import CLAIMS, OUTCOMES, WANTED, differences, findings, sentence, table
+from alexnet_edu.train.claims.verdicts import CLAIMS, OUTCOMES, WANTED, brief, differences, findings, sentence, table
 
 LRN = next(claim for claim in CLAIMS if claim.name == "LRN")
 
@@ -78,6 +78,15 @@ def test_a_sentence_says_effect_interval_and_verdict() -> None:
     assert max(map(len, text.splitlines())) <= 88
     with pytest.raises(AlexNetError, match="no claim 'GELU'; choose one of ReLU; two towers"):
         sentence("GELU")
+
+
+def test_a_brief_table_has_a_row_for_each_choice_and_data_set_in_the_order_asked_for() -> None:
+    runs = made_up({"no LRN": 2.0, "no dropout": 0.0}, range(1, 13), scatter=0.3)
+    found = brief(["dropout", "LRN"], runs)
+    assert [row[0] for row in found.rows] == ["dropout", "LRN"] and found.rows[1][-1] == "agrees"
+    assert [row[1] for row in brief(["LRN"]).rows] == list(WANTED)
+    with pytest.raises(AlexNetError, match="no claim 'GELU'"):
+        brief(["LRN", "GELU"])
 
 
 def test_the_table_says_what_could_have_been_seen_before_what_was() -> None:

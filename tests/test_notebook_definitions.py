@@ -120,7 +120,7 @@ def test_dropout(notebook: dict[str, Any]) -> None:
 def test_the_whole_network_at_a_quarter_of_its_width(notebook: dict[str, Any]) -> None:
     spec = scaled(get_spec("paper"), 0.25)
     packaged = AlexNet(spec).eval()
-    notebook["he_start"](packaged)
+    notebook["he_initialisation"](packaged)
     mine = notebook["TwoTowers"]((24, 64, 96, 96, 64), 1024, 1000).eval()
     mine.load_state_dict(packaged.state_dict())
     pictures = 50 * torch.randn(2, 3, 224, 224)
@@ -224,7 +224,7 @@ def test_folded_solutions_pass_their_checks(name: str) -> None:
 
 def test_what_is_stored_of_starts_is_measured_by_the_notebooks_cells() -> None:
     names = initialisation.names_of(initialisation.measured_cells())
-    assert names["start_and_train"].__code__.co_varnames[:3] == ("look", "std", "seed")
+    assert names["initialise_and_train"].__code__.co_varnames[:3] == ("look", "std", "seed")
     losses = names["by_heart"](0.5, seed=0, epochs=1)
     assert {side: len(values) for side, values in losses.items()} == {"training": 1, "validation": 1}
     run = initialisation.from_he(names, seed=0, epochs=1)

@@ -152,23 +152,23 @@ def _mirrored_first(picture: Tensor, size: int, *, up: bool = False) -> Tensor:
 
 
 @exercise(
-    "five squares and their mirror images.",
+    "five crops and their mirror images.",
     right=lambda picture, size: OneOf(
         *(cut(picture, size, up=up) for cut in (_views, _mirrored_first) for up in (False, True))
     ),
-    hint="Compare view by view where each square starts.",
+    hint="Compare crop by crop where each of yours begins.",
     mistakes=[
         (lambda p, s: _views(p, s, axis=-2), "That turns pictures upside down; a mirror swaps left and right."),
-        (lambda p, s: _views(p, s)[[0, 5, 1, 6, 2, 7, 3, 8, 4, 9]], "All five squares come first, "
+        (lambda p, s: _views(p, s)[[0, 5, 1, 6, 2, 7, 3, 8, 4, 9]], "All five crops come first, "
          "then their mirror images."),
-        (lambda p, s: _views(p, s)[[4, 0, 1, 2, 3, 9, 5, 6, 7, 8]], "The right squares, in another order."),
+        (lambda p, s: _views(p, s)[[4, 0, 1, 2, 3, 9, 5, 6, 7, 8]], "The right crops, in another order."),
         (lambda p, s: _views(p, s)[:5], "Those are five; their mirror images are missing."),
         (lambda p, s: torch.cat([_views(p, s)[:5]] * 2), "The last five are not mirrored."),
-        (lambda p, s: _views(p, s, far=-1), "Your last rows and columns are not in any view."),
+        (lambda p, s: _views(p, s, far=-1), "Your last rows and columns are not in any crop."),
     ],
 )  # fmt: skip
 def ten_views() -> Iterable[Inputs]:
-    """Exercise 2 of network and training: the ten views of the paper's test."""
+    """Exercise 2 of network and training: the ten crops of the paper's test."""
     return [(torch.rand(3, 16, 20), 10), (torch.rand(3, 15, 11), 4)]
 
 

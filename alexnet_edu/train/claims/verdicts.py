@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from statistics import fmean
@@ -15,7 +15,7 @@ from alexnet_edu.tables import Table
 from alexnet_edu.train.claims.arms import BASE, TASKS
 from alexnet_edu.train.claims.runs import Run, best_rates, committed_runs, measured
 
-__all__ = ["CLAIMS", "LEVEL", "OUTCOMES", "Claim", "Finding", "differences", "findings", "sentence", "table"]
+__all__ = ["CLAIMS", "LEVEL", "OUTCOMES", "Claim", "Finding", "brief", "differences", "findings", "sentence", "table"]
 
 LEVEL = 0.05
 WIDTH = 88  # of a printed line, so that it is seen without scrolling
@@ -196,10 +196,40 @@ def sentence(name: str, runs: Collection[Run] | None = None) -> str:
         >>> sentence("LRN").splitlines()[0].startswith("LRN, ")
         True
     """
-    if name not in {claim.name for claim in CLAIMS}:
-        raise AlexNetError(f"The lab has no claim {name!r}; choose one of {'; '.join(claim.name for claim in CLAIMS)}.")
-    rows = [row for row in findings(committed_runs() if runs is None else runs) if row.claim.name == name]
-    return "\n".join(_told(row) for row in rows)
+    return "\n".join(_told(row) for row in _found([name], runs))
+
+
+def brief(names: Sequence[str], runs: Collection[Run] | None = None) -> Table:
+    """What the lab found about some choices, as a small table for a notebook to cite: a row a data set.
+
+    Args:
+        names: of claims, such as "LRN", in the order of the rows.
+        runs: as in ``sentence``.
+
+    Raises:
+        AlexNetError: there is no such claim.
+
+    Example:
+        >>> brief(["LRN"]).rows[0][:2]
+        ('LRN', 'cifar10')
+    """
+    header = ["choice", "data", "what leaving it out adds to", "points", "95 % interval", "verdict"]
+    rows = [
+        (
+            row.claim.name, row.task, OUTCOMES[row.claim.outcome][1], f"{row.effect.mean:+.1f}",
+            f"{row.effect.low:+.1f} to {row.effect.high:+.1f}", row.verdict + "*" * row.at_edge,
+        )
+        for row in sorted(_found(names, runs), key=lambda row: names.index(row.claim.name))
+    ]  # fmt: skip
+    return Table(header, rows, "*: a chosen learning rate is the last that was tried", left=3)
+
+
+def _found(names: Sequence[str], runs: Collection[Run] | None) -> list[Finding]:
+    for name in names:
+        if name not in {claim.name for claim in CLAIMS}:
+            known = "; ".join(claim.name for claim in CLAIMS)
+            raise AlexNetError(f"The lab has no claim {name!r}; choose one of {known}.")
+    return [row for row in findings(committed_runs() if runs is None else runs) if row.claim.name in names]
 
 
 def _told(row: Finding) -> str:
