@@ -276,7 +276,7 @@ def test_a_timeline_says_which_share_of_the_step_is_sending() -> None:
 
 def test_the_error_budget_falls_to_what_is_left() -> None:
     drawn = words(figures.error_budget([("others", 26.2), ("one", 18.2), ("five", 16.4)], title="Points"))
-    assert "-8.0 to 18.2" in drawn and "-1.8 to 16.4" in drawn and "what was left" in drawn
+    assert "8.0 less: 18.2" in drawn and "1.8 less: 16.4" in drawn and "what was left" in drawn
 
 
 def test_a_field_grows_by_the_kernel_times_the_distance_of_neighbours() -> None:

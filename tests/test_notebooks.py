@@ -70,6 +70,21 @@ def good_notebook() -> Any:
     return notebook
 
 
+def test_an_answer_that_is_hidden_begins_with_a_blank_line() -> None:
+    """JupyterLab shows the first line that is not empty of what it hides."""
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell("**Predict.** What will it print?"),
+            new_code_cell(outputs=[new_output("stream", name="stdout", text="121\n")]),
+            new_markdown_cell("**Predict.** And what will it draw?"),
+            new_code_cell(outputs=[new_output("display_data", data={"text/html": "<img alt='falls'>"})]),
+        ]
+    )
+    for _ in range(2):  # once is enough
+        stream, picture = (normalise(notebook).cells[place].outputs[0] for place in (1, 3))
+        assert stream.text == " \n121\n" and picture.data["text/html"] == " \n<img alt='falls'>"
+
+
 def replace(cell: int, old: str, new: str) -> Callable[[Any], None]:
     """A fault: ``old`` in one cell becomes ``new``."""
 

@@ -14,7 +14,7 @@ import execute
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from notebook_files import Cell, Notebook, notebook_paths, read, tags
+from notebook_files import BLANK, Cell, Notebook, notebook_paths, read, tags
 
 # Wrong functions that look right: each has the right shape or kind, or the mistake that its exercise is about. Where an
 # exercise is not named here, the answer is 0, and what is asked for as a value is 0, too.
@@ -71,7 +71,7 @@ def with_wrong_answers(notebook: Notebook) -> Notebook:
 def printed(cell: Cell) -> list[str]:
     """What a cell prints, and the text of what it shows."""
     texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
-    return [re.sub(r" at 0x\w+", "", text) for text in texts]
+    return [re.sub(r" at 0x\w+", "", text.removeprefix(BLANK)) for text in texts]
 
 
 def compare_with_stored(notebook: Notebook, stored: Notebook) -> None:

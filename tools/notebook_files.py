@@ -16,6 +16,7 @@ NOTEBOOKS = ROOT / "notebooks"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 KEPT_CELL_METADATA = ("tags", "slideshow", "jupyter", "alexnet_edu")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+BLANK = " \n"  # an empty line would not do: JupyterLab looks for the first that is not empty
 
 Notebook = Any  # nbformat is untyped
 Cell = Any
@@ -65,7 +66,16 @@ def normalise(notebook: Notebook) -> Notebook:
             output.get("data", {}).pop(WIDGET_VIEW, None)  # points at a state that lives with the kernel
     for cell in predicted(notebook):  # JupyterLab shows the output once the cell is run
         cell.metadata["jupyter"] = nbformat.from_dict({"outputs_hidden": True})
+        for output in cell.outputs[:1]:
+            begin_blank(output)
     return notebook
+
+
+def begin_blank(output: Notebook) -> None:
+    """Puts a blank line first: of a hidden output JupyterLab shows the first line, which would be the answer."""
+    for place, key in ((output, "text"), (output.get("data", {}), "text/html")):
+        if key in place and not place[key].startswith(BLANK):
+            place[key] = BLANK + place[key]
 
 
 def predicted(notebook: Notebook) -> list[Cell]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import stamp
 from nbformat.v4 import new_markdown_cell
-from notebook_files import ROOT, Notebook, notebook_paths, predicted, read, tags, text
+from notebook_files import BLANK, ROOT, Notebook, notebook_paths, predicted, read, tags, text
 from PIL import Image
 
 import alexnet_edu
@@ -71,6 +71,8 @@ def readable(path: Path, notebook: Notebook, address: stamp.Address | None, term
     unexplained = set(terms)
     for cell in predicted(notebook):
         cell.metadata["tags"] = [*tags(cell), "hide-output"]
+        for output in cell.outputs:
+            output.update({"text": output.text.removeprefix(BLANK)} if "text" in output else {})
     for cell in list(notebook.cells):
         if cell.cell_type == "markdown":
             cell.source = explained(cell.source, unexplained)
