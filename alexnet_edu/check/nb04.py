@@ -119,7 +119,7 @@ def small_change(scores: Callable[[Tensor], Tensor], original: Tensor, changed: 
     expect(bool(changed.isfinite().all()), "Some pixels are no numbers.")
     changed = changed.to(original.dtype)
     low, high = float(changed.min()), float(changed.max())
-    expect(low >= 0 and high <= 1, f"Pixels lie between 0 and 1; yours go from {low:.3g} to {high:.3g}: clamp them.")
+    expect(low >= 0 and high <= 1, f"Pixels lie between 0 and 1; yours go from {low:.6g} to {high:.6g}: clamp them.")
     largest = float((changed - original).abs().max())
     expect(largest <= LARGEST_CHANGE + 1e-6, f"One value changes by {255 * largest:.1f}/255; 8/255 is allowed.")
     before, after = (int(row.argmax()) for row in scores(torch.stack([original, changed])))
