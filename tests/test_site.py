@@ -157,6 +157,19 @@ def test_a_page_reads_well_on_a_phone_and_by_a_screen_reader(name: str, scheme: 
     assert serious == [] and tab.faults == []
 
 
+def test_pictures_side_by_side_keep_their_shapes(tab: Any) -> None:
+    tab.goto(f"{tab.address}notebooks/06_feature_maps.html")
+    tab.locator("div[style*='display:flex'] > img").last.scroll_into_view_if_needed()
+    tab.wait_for_function(
+        "[...document.querySelectorAll(\"div[style*='display:flex'] > img\")].every((i) => i.complete)"
+    )
+    shapes = tab.evaluate(
+        """[...document.querySelectorAll("div[style*='display:flex'] > img")]
+        .map((i) => [i.clientWidth / i.clientHeight, i.naturalWidth / i.naturalHeight])"""
+    )
+    assert len(shapes) > 1 and all(shown == pytest.approx(own, rel=0.02) for shown, own in shapes)
+
+
 def test_what_a_page_weighs(site: Path, pages: dict[str, Page], record_property: Callable[[str, object], None]) -> None:
     heaviest = max(pages, key=lambda name: len(pages[name].text))
     shared = sum(path.stat().st_size for path in (site / "_static").rglob("*") if path.suffix in (".css", ".js"))
