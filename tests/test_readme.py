@@ -30,4 +30,4 @@ def test_relative_links_lead_to_files() -> None:
 
 
 def test_first_command_is_the_promised_one() -> None:
-    assert "uv run jupyter lab notebooks" in README and "uv run --group dev pytest" in README
+    assert "uv run jupyter lab notebooks/index.ipynb" in README and "uv run --group dev pytest" in README
