@@ -87,9 +87,11 @@ def test_a_right_answer_is_true_and_one_line_in_every_form(answer: Any) -> None:
 
 
 def test_changing_the_input_is_told() -> None:
-    assert repr(double(in_place)) == (
+    told = repr(double(in_place))
+    assert " ".join(told.split()) == (
         "✓ double: twice as much. (But your function changes its input x, which whoever calls it may still need.)"
     )
+    assert max(map(len, told.splitlines())) <= 96
 
     @exercise("kept.", right=lambda state: 0, hint="?", keeps=True)
     def kept() -> list[Any]:
