@@ -17,12 +17,14 @@ import pages as pages_of_the_site
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import browser, free_port, new_page, screenshot, server
-from notebook_files import ROOT, notebook_paths, read, title
+from hour import SECTIONS, hour, minutes
+from notebook_files import ROOT, headings, notebook_paths, read, title
 
 import alexnet_edu
 
 READABLE = (
     "index.html",
+    "notebooks/hour.html",
     *(f"notebooks/{path.stem}.html" for path in notebook_paths()),
     "api.html",
     "docs/glossary.html",
@@ -100,6 +102,23 @@ def test_a_notebook_is_a_page(path: Path, pages: dict[str, Page]) -> None:
     assert "../docs/glossary.html#" in page.text
     assert len(page.text.encode()) < 1e6  # what a phone loads before it shows the first line
     assert "data:image" not in page.text
+
+
+def test_the_hour_is_one_page_of_the_sections_that_notebook_1_names(pages: dict[str, Page]) -> None:
+    shown = [text for cell in hour().cells for level, text in headings(cell) if level == 2]
+    assert len(shown) == sum(map(len, SECTIONS.values())) and "Exercise" not in pages["notebooks/hour.html"].text
+    assert minutes(hour()) <= 60
+    opening = next(cell.source for cell in read(notebook_paths()[0]).cells if "**Only an hour?**" in cell.source)
+    first, second, third, fourth = map(in_words, SECTIONS.values())
+    assert f"sections {first} here, {second} of [notebook 2]" in opening
+    assert f"{third} of [notebook 3b]" in opening and fourth == "1 and 2" and "the first two of [notebook 4]" in opening
+
+
+def in_words(places: tuple[int, ...]) -> str:
+    """(1, 2, 3) is "1 to 3", (1, 5, 9) is "1, 5 and 9"."""
+    if len(places) > 2 and places[-1] - places[0] == len(places) - 1:
+        return f"{places[0]} to {places[-1]}"
+    return f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
 
 
 def test_the_atlas_has_a_light_page_for_every_unit(site: Path, pages: dict[str, Page]) -> None:

@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.pdf:
         from printing import print_course
 
+        prepare(SOURCE, printed=True)
         sphinx("singlehtml", PRINTED)
         page = PRINTED / "index.html"  # all pages in one, which stands beside the pictures
         page.write_text(page.read_text(encoding="utf-8").replace("../_pictures/", "_pictures/"), encoding="utf-8")

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import stamp
+from hour import PAGE, hour
 from nbformat.v4 import new_markdown_cell
 from notebook_files import BLANK, ROOT, Notebook, notebook_paths, predicted, read, tags, text
 from PIL import Image
@@ -40,8 +41,8 @@ NOT_PROSE = re.compile(
 TERM = re.compile(r"^### (.+)$", re.MULTILINE)
 
 
-def prepare(folder: Path) -> None:
-    """Writes every source page of the site into an empty folder."""
+def prepare(folder: Path, *, printed: bool = False) -> None:
+    """Writes every source page of the site into an empty folder; what is printed does without the hour's repetition."""
     shutil.rmtree(folder, ignore_errors=True)
     address = stamp.kept((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     lessons = {path: read(path) for path in notebook_paths()}
@@ -49,7 +50,11 @@ def prepare(folder: Path) -> None:
     known = {f"notebooks/{path.name}" for path in lessons} | {*guides(), *REFERENCE}
     pages = {f"notebooks/{path.name}": text(readable(path, one, address, terms)) for path, one in lessons.items()}
     pages |= {name: (ROOT / name).read_text(encoding="utf-8") for name in known if name.endswith(".md")}
-    pages |= {"index.md": front(list(lessons)), "numbers.md": numbers(), "api.md": reference()}
+    courses = [f"notebooks/{path.name}" for path in lessons]
+    if not printed:
+        courses.insert(0, PAGE)
+        pages[PAGE] = text(readable(Path(PAGE), hour(), None, terms))
+    pages |= {"index.md": front(list(lessons), courses), "numbers.md": numbers(), "api.md": reference()}
     for name, content in pages.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -143,12 +148,12 @@ def _relinked(found: re.Match[str], folder: Path, known: set[str], address: stam
     return f"[{found[1]}]({address.source}/blob/{stamp.BRANCH}/{inside})" if address else found[1]
 
 
-def front(lessons: Sequence[Path]) -> str:
+def front(lessons: Sequence[Path], courses: Sequence[str]) -> str:
     """The first page: what the course is, the live network, the notebooks, and everything else in the menu."""
     hero = (ROOT / "website" / "front.html").read_text(encoding="utf-8")
     cards = "\n".join(card(path) for path in lessons)
     trees = {
-        "Notebooks": [f"notebooks/{path.stem}" for path in lessons],
+        "Notebooks": [page.removesuffix(".ipynb") for page in courses],
         "Guides": [guide.removesuffix(".md") for guide in guides()],
         "Reference": ["api", "numbers", *(page.removesuffix(".md") for page in REFERENCE)],
     }
