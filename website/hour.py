@@ -24,8 +24,8 @@ OPENING = """\
 # AlexNet in an hour
 
 What happened in 2012, the network, how it learns, what it sees and gets wrong: about {minutes} minutes of reading,
-taken from four notebooks of the course. They have the rest, the exercises, and everything to run and to touch. A section
-that a text names is in that notebook."""
+taken from four notebooks of the course. They have the rest, the exercises, and everything to run and to touch. A
+section that a text names is in that notebook."""
 
 
 def hour() -> Notebook:

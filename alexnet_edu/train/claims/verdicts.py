@@ -221,7 +221,11 @@ def brief(names: Sequence[str], runs: Collection[Run] | None = None) -> Table:
         )
         for row in sorted(_found(names, runs), key=lambda row: names.index(row.claim.name))
     ]  # fmt: skip
-    return Table(header, rows, "*: a chosen learning rate is the last that was tried", left=3)
+    caption = (
+        "*: a chosen learning rate is the last that was tried. Undecided although the interval leaves out 0: "
+        "of many questions, one comes out so by chance"
+    )
+    return Table(header, rows, caption, left=3)
 
 
 def _found(names: Sequence[str], runs: Collection[Run] | None) -> list[Finding]:
@@ -236,8 +240,10 @@ def _told(row: Finding) -> str:
     effect, claim = row.effect, row.claim
     paper = "" if claim.points is None else f" (the paper: {claim.points:+g} from one network each)"
     edge = "; a chosen rate is the last that was tried" if row.at_edge else ""
+    clear_of_0 = effect.low * effect.high > 0
+    counted = ", as one of many questions" if row.verdict == "undecided" and clear_of_0 else ""
     said = (
-        f"{claim.name}, {TASKS[row.task].title}: {row.verdict}. Without it {OUTCOMES[claim.outcome][1]} "
+        f"{claim.name}, {TASKS[row.task].title}: {row.verdict}{counted}. Without it {OUTCOMES[claim.outcome][1]} "
         f"{effect.mean:+.1f} points, {effect.low:+.1f} to {effect.high:+.1f}, {effect.number} seeds{paper}{edge}."
     )
     return textwrap.fill(said, WIDTH, subsequent_indent="    ")
