@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-KEPT_CELL_METADATA = ("tags", "slideshow", "jupyter", "alexnet_edu")
+KEPT_CELL_METADATA = ("tags", "slideshow", "alexnet_edu")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 BLANK = " \n"  # an empty line would not do: JupyterLab looks for the first that is not empty
 
@@ -79,9 +79,16 @@ def begin_blank(output: Notebook) -> None:
 
 
 def predicted(notebook: Notebook) -> list[Cell]:
-    """The code cells that answer what the text above them asks to predict."""
-    pairs = zip(notebook.cells, notebook.cells[1:], strict=False)
-    return [cell for asked, cell in pairs if "**Predict.**" in asked.source and cell.cell_type == "code"]
+    """The code cells that answer what the text above them asks to predict: the first that shows something."""
+    found = []
+    asked = False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            asked = "**Predict.**" in cell.source
+        elif asked and cell.outputs:
+            found.append(cell)
+            asked = False
+    return found
 
 
 def tags(cell: Cell) -> list[str]:
