@@ -120,12 +120,16 @@ class DropoutExplorer(Explorer):
 
     def _update(self) -> None:
         self.drawing.value = scrolling(self._svg(), "The fully connected layers with dropout")
+        self.again.disabled = self.when.value == "testing"
+        count = sum(len(mask) for mask in self.masks().values())
+        told = f"Were every unit to give 1, the {count} of fc6 and fc7 would give <b>{self.mean():.2f}</b> on average"
+        if self.again.disabled:
+            self.say(f"{told}. All stay, multiplied by {self.factor():.3g}; nothing is drawn.")
+            return
         draws = range(self._first, self._seed + 1)
         average = np.mean([self.mean(seed) for seed in draws])
-        count = sum(len(mask) for mask in self.masks().values())
         self.say(
-            f"Were every unit to give 1, the {count} units of fc6 and fc7 would give <b>{self.mean():.2f}</b> on "
-            f"average in this draw, and {average:.2f} over {len(draws)} {'draws' if len(draws) > 1 else 'draw'}. Units "
+            f"{told} in this draw, and {average:.2f} over {len(draws)} {'draws' if len(draws) > 1 else 'draw'}. Units "
             f"that stay are multiplied by {self.factor():.3g}. So many networks can be drawn: 2<sup>{count}</sup> = "
             f"{2**count:,}."
         )

@@ -53,7 +53,7 @@ def number_grid(
 
 
 def _head(value: float) -> str:
-    text = "" if np.isnan(value) else written(value)
+    text = "&nbsp;" if np.isnan(value) else written(value)
     return f'<th scope="row" style="{_CELL};border-right:3px solid {GREY};font-weight:normal">{text}</th>'
 
 
@@ -63,7 +63,7 @@ def _cell(value: float, limit: float, *, framed: bool, marked: bool, faded: bool
     ground = "#e4e4e4" if faded else _colour(share)
     ink = "#fff" if abs(share) > _DARK and not faded else "#222"
     border = f"2px solid {VERMILLION}" if framed else "1px solid #bbb"
-    text = "" if blank else written(value)
+    text = "&nbsp;" if blank else written(value)  # a row of blanks is as high as the others
     text = f"<u>{text}</u>" if marked else text
     text = f"<b>{text}</b>" if framed else text
     return f'<td style="{_CELL};background:{ground};color:{ink};border:{border}">{text}</td>'

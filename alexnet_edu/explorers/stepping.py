@@ -31,9 +31,9 @@ KERNELS: dict[str, Grid] = {
     "shift": np.array([[0.0, 0, 0], [0, 0, 1], [0, 0, 0]]),
 }
 WINDOWS = {
-    "3 wide, every 2: AlexNet's, they overlap": (3, 2),
-    "2 wide, every 2: no overlap": (2, 2),
-    "3 wide, every 3: no overlap": (3, 3),
+    "3 wide, every 2 (AlexNet)": (3, 2),
+    "2 wide, every 2": (2, 2),
+    "3 wide, every 3": (3, 3),
     "3 wide, every 1": (3, 1),
 }
 
@@ -211,7 +211,7 @@ class PoolingExplorer(_Stepper):
         AlexNetError: there is no such window or cell.
     """
 
-    def __init__(self, window: str = "3 wide, every 2: AlexNet's, they overlap", cell: Cell = (0, 1)) -> None:
+    def __init__(self, window: str = "3 wide, every 2 (AlexNet)", cell: Cell = (0, 1)) -> None:
         if window not in WINDOWS:
             raise AlexNetError(f"There is no {window!r}; choose one of {'; '.join(WINDOWS)}.")
         self._map: Grid = (9 * np.random.default_rng(20).random((SIDE, SIDE)) ** 2).round()
@@ -247,7 +247,8 @@ class PoolingExplorer(_Stepper):
         framed = {(i, j) for i in range(rows.start, rows.stop) for j in range(columns.start, columns.stop)}
         largest = float(self._out[row, column])
         marked = {cell for cell in framed if source[cell] == largest}
-        caption = f"Map, {SIDE} × {SIDE}; largest underlined"
+        blank = "; blank: beyond it" if np.isnan(source).any() else ""
+        caption = f"Map, {SIDE} × {SIDE}; largest underlined{blank}"
         self.source.value = number_grid(source, caption, limit=9, framed=framed, marked=marked)
         read = np.zeros_like(source)
         for each in boxes:

@@ -81,7 +81,7 @@ def reliability(confidences: Any, right: Any, *, title: str, bins: int = 8) -> F
         upper.plot(middle, share, "o", color=BLUE, label="right, with 95 % interval" if number == place.min() else None)
     upper.axhline(right.mean(), color=VERMILLION, linewidth=1, label=f"right in all: {right.mean():.2f}")
     upper.set(xlim=(0, 1), ylim=(0, 1.03))
-    upper.legend(fontsize=8, loc="lower right")
+    upper.legend(fontsize=8, loc="best")
     tidy(upper, f"{title}\nmean confidence {confidences.mean():.2f}", ylabel="share that is right")
     lower.hist(confidences, edges, color=SKY, edgecolor="white")
     tidy(lower, "", xlabel="confidence: probability of the first label", ylabel="pictures")
