@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+import urllib.request
 from contextlib import redirect_stdout
 from pathlib import Path
+
+import pytest
+from browsing import free_port, server
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,5 +33,12 @@ def test_relative_links_lead_to_files() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_first_command_is_the_promised_one() -> None:
-    assert "uv run jupyter lab notebooks/index.ipynb" in README and "uv run --group dev pytest" in README
+def test_the_first_command_serves_what_the_notebooks_link_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = re.search(r"^uv run (jupyter lab .*?) +#", README, re.MULTILINE)
+    assert command and "uv run --group dev pytest" in README
+    monkeypatch.chdir(ROOT)
+    port = free_port()
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0", "--ServerApp.token="]
+    with server(["-m", *command[1].split(), *options], f"http://localhost:{port}/", tmp_path / "log") as address:
+        for linked in ("notebooks/index.ipynb", "docs/glossary.md", "atlas/README.md"):
+            urllib.request.urlopen(f"{address}api/contents/{linked}?content=0", timeout=60).close()

@@ -52,8 +52,8 @@ UNPUBLISHED = "*Links to Colab, Binder and other hosts appear here once this cop
 
 COMMANDS = """\
 ```bash
-{clone}uv run jupyter lab notebooks/index.ipynb  # the course, in your browser
-uv run --group dev pytest                 # every test: package, notebooks, command line
+{clone}uv run jupyter lab --notebook-dir=. notebooks/index.ipynb  # the course, in your browser
+uv run --group dev pytest                                  # every test: package, notebooks, command line
 ```"""
 CLONE = "git clone {source} alexnet-edu && cd alexnet-edu\n"
 PIP = "```bash\npip install {package}\n```"
