@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 from nbformat.v4 import new_markdown_cell, new_notebook
 from notebook_files import NOTEBOOKS, Cell, Notebook, headings, normalise, read
@@ -31,6 +30,8 @@ section that a text names is in that notebook."""
 def hour() -> Notebook:
     """The page, as a notebook that is not run."""
     cells = [cell for name, places in SECTIONS.items() for cell in chosen(NOTEBOOKS / f"{name}.ipynb", places)]
+    for number, cell in enumerate(cells):  # two notebooks may have a cell of one name
+        cell.id = f"hour-{number}"
     page = normalise(new_notebook(cells=cells))
     page.cells.insert(0, new_markdown_cell(OPENING.format(minutes=minutes(page))))
     return page
@@ -60,6 +61,5 @@ def chosen(path: Path, places: tuple[int, ...]) -> Iterator[Cell]:
 def parts(cell: Cell) -> list[Cell]:
     """A Markdown cell in pieces that begin with its headings; a code cell as it is."""
     if cell.cell_type == "code":
-        cell.id = uuid4().hex[:8]  # two notebooks may have a cell of one name
         return [cell]
     return [new_markdown_cell(text) for text in re.split(r"^(?=#{2,4} )", cell.source, flags=re.MULTILINE) if text]

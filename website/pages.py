@@ -77,7 +77,8 @@ def readable(path: Path, notebook: Notebook, address: stamp.Address | None, term
     for cell in predicted(notebook):
         cell.metadata["tags"] = [*tags(cell), "hide-output"]
         for output in cell.outputs:
-            output.update({"text": output.text.removeprefix(BLANK)} if "text" in output else {})
+            if "text" in output:
+                output.text = output.text.removeprefix(BLANK)
     for cell in list(notebook.cells):
         if cell.cell_type == "markdown":
             cell.source = explained(cell.source, unexplained)

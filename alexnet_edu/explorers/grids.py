@@ -52,9 +52,13 @@ def number_grid(
     return f'<table style="{style}">{title}<tbody>{rows}</tbody></table>'
 
 
+def _text(value: float) -> str:
+    """A number, or a blank that is as high as one."""
+    return "&nbsp;" if np.isnan(value) else written(value)
+
+
 def _head(value: float) -> str:
-    text = "&nbsp;" if np.isnan(value) else written(value)
-    return f'<th scope="row" style="{_CELL};border-right:3px solid {GREY};font-weight:normal">{text}</th>'
+    return f'<th scope="row" style="{_CELL};border-right:3px solid {GREY};font-weight:normal">{_text(value)}</th>'
 
 
 def _cell(value: float, limit: float, *, framed: bool, marked: bool, faded: bool) -> str:
@@ -63,7 +67,7 @@ def _cell(value: float, limit: float, *, framed: bool, marked: bool, faded: bool
     ground = "#e4e4e4" if faded else _colour(share)
     ink = "#fff" if abs(share) > _DARK and not faded else "#222"
     border = f"2px solid {VERMILLION}" if framed else "1px solid #bbb"
-    text = "&nbsp;" if blank else written(value)  # a row of blanks is as high as the others
+    text = _text(value)
     text = f"<u>{text}</u>" if marked else text
     text = f"<b>{text}</b>" if framed else text
     return f'<td style="{_CELL};background:{ground};color:{ink};border:{border}">{text}</td>'

@@ -177,9 +177,14 @@ def _line(row: Finding) -> list[object]:
     return [
         claim.section, claim.name, OUTCOMES[claim.outcome][1],
         "-" if not claim.says else claim.says if claim.points is None else f"+{claim.points:g}, one run each",
-        row.task, effect.number, f"{row.visible:.1f}", f"{effect.mean:+.1f}",
-        f"{effect.low:+.1f} to {effect.high:+.1f}", row.verdict + "*" * row.at_edge,
+        row.task, effect.number, f"{row.visible:.1f}", *_effect_cells(row),
     ]  # fmt: skip
+
+
+def _effect_cells(row: Finding) -> tuple[str, str, str]:
+    """Mean, interval and verdict, with a star where a rate is at the edge of its grid."""
+    effect = row.effect
+    return f"{effect.mean:+.1f}", f"{effect.low:+.1f} to {effect.high:+.1f}", row.verdict + "*" * row.at_edge
 
 
 def sentence(name: str, runs: Collection[Run] | None = None) -> str:
@@ -215,12 +220,9 @@ def brief(names: Sequence[str], runs: Collection[Run] | None = None) -> Table:
     """
     header = ["choice", "data", "what leaving it out adds to", "points", "95 % interval", "verdict"]
     rows = [
-        (
-            row.claim.name, row.task, OUTCOMES[row.claim.outcome][1], f"{row.effect.mean:+.1f}",
-            f"{row.effect.low:+.1f} to {row.effect.high:+.1f}", row.verdict + "*" * row.at_edge,
-        )
+        (row.claim.name, row.task, OUTCOMES[row.claim.outcome][1], *_effect_cells(row))
         for row in sorted(_found(names, runs), key=lambda row: names.index(row.claim.name))
-    ]  # fmt: skip
+    ]
     caption = (
         "*: a chosen learning rate is the last that was tried. Undecided although the interval leaves out 0: "
         "of many questions, one comes out so by chance"
